@@ -1,0 +1,58 @@
+//! What collectors share: the host, the options, and answers that several of them need.
+
+use calma_formats::passwd::{self, Account};
+use calma_host::Host;
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+
+/// What the user asked for, as far as collecting goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Volatile state only.
+    pub quick: bool,
+    /// Take the whole environment of processes, secrets included.
+    pub full_environ: bool,
+    /// Do not hold back for the host's load.
+    pub hurry: bool,
+    /// Leave out the look over the whole range of process ids.
+    pub no_pid_range: bool,
+}
+
+/// What collectors share.
+pub struct Context {
+    /// The machine.
+    pub host: Arc<dyn Host>,
+    /// What was asked.
+    pub options: Options,
+    accounts: OnceLock<Vec<Account>>,
+}
+
+impl Context {
+    /// A context for one run.
+    pub fn new(host: Arc<dyn Host>, options: Options) -> Arc<Self> {
+        Arc::new(Self { host, options, accounts: OnceLock::new() })
+    }
+
+    /// The accounts of /etc/passwd: calma's own reading, no name service.
+    pub fn accounts(&self) -> &[Account] {
+        self.accounts.get_or_init(|| match self.host.tree().read(b"/etc/passwd", 16 << 20) {
+            Ok(content) => passwd::parse(&content.bytes),
+            Err(_) => Vec::new(),
+        })
+    }
+
+    /// Every home directory: of accounts, and folders of /home and /root besides, which an account may have lost.
+    pub fn homes(&self) -> Vec<Vec<u8>> {
+        let mut homes: BTreeSet<Vec<u8>> = self
+            .accounts()
+            .iter()
+            .map(|account| account.home.as_bytes().to_vec())
+            .filter(|home| home.starts_with(b"/") && home.len() > 1)
+            .collect();
+        homes.insert(b"/root".to_vec());
+        for entry in self.host.tree().list(b"/home").unwrap_or_default() {
+            homes.insert(calma_host::join(b"/home", entry.name.as_bytes()));
+        }
+        homes.into_iter().collect()
+    }
+}

@@ -1,0 +1,19 @@
+//! Collectors: what a host shows, as facts with their source, and gaps for what it does not.
+//!
+//! A collector never fails and never judges: severity, ATT&CK and writing are unknown here. Each is one file in
+//! `collectors/` with its card, and runs on its own thread under a time bound, so that a hang of one never stops the rest.
+#![forbid(unsafe_code)]
+
+mod collector;
+mod collectors;
+mod context;
+mod out;
+mod patience;
+mod runner;
+
+pub use collector::{Card, Collector, Needs, Volatility};
+pub use collectors::ALL;
+pub use context::{Context, Options};
+pub use out::{Flow, Item, Out, gather};
+pub use patience::Patience;
+pub use runner::{Progress, run};

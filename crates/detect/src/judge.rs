@@ -1,0 +1,30 @@
+//! Runs all detectors over the tables and groups what they find.
+
+use crate::{ALL, Tables, stories};
+use calma_record::{Finding, Story};
+
+/// What calma concludes from the facts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Judgement {
+    /// All findings, worst first; those of equal weight by key.
+    pub findings: Vec<Finding>,
+    /// Findings that belong together, worst first. Findings below medium that stand alone are in no story.
+    pub stories: Vec<Story>,
+}
+
+/// Judges the tables with every detector. The order of the facts does not matter.
+pub fn judge(tables: &Tables) -> Judgement {
+    let mut findings = Vec::new();
+    for detector in ALL {
+        let mut drafts = Vec::new();
+        (detector.judge)(tables, &mut drafts);
+        findings.extend(drafts.into_iter().map(|draft| draft.finish(&detector.card)));
+    }
+    findings.sort_by(|a: &Finding, b| {
+        (b.severity, b.certainty).cmp(&(a.severity, a.certainty)).then_with(|| a.key.cmp(&b.key))
+    });
+    // Two facts may tell of the same situation (a file seen by two collectors): one finding.
+    findings.dedup_by(|later, first| later.key == first.key);
+    let stories = stories::group(tables, &mut findings);
+    Judgement { findings, stories }
+}

@@ -1,0 +1,19 @@
+//! Detectors: what facts mean.
+//!
+//! A detector is one file in `detectors/` with its card. It sees tables of facts, never a host, a case or a clock, so the
+//! same code judges a live host, a mounted tree and an old case again. The same facts in any order give the same findings.
+#![forbid(unsafe_code)]
+
+mod detector;
+mod detectors;
+mod draft;
+mod judge;
+mod stories;
+mod tables;
+pub mod weigh;
+
+pub use detector::{Card, Detector};
+pub use detectors::ALL;
+pub use draft::Draft;
+pub use judge::{Judgement, judge};
+pub use tables::{Row, Tables};

@@ -1,0 +1,70 @@
+//! Facts by kind, for detectors.
+
+use calma_record::{Body, Fact, Kind, Record, RecordId, Run, Source, StreamName};
+use std::collections::BTreeMap;
+
+/// A fact with where it stands in the case and where it was seen.
+#[derive(Debug)]
+pub struct Row<'a, K> {
+    /// The record.
+    pub id: &'a RecordId,
+    /// Where it was seen.
+    pub from: &'a Source,
+    /// The fact.
+    pub fact: &'a K,
+}
+
+impl<K> Clone for Row<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Row<'_, K> {}
+
+impl<K> std::ops::Deref for Row<'_, K> {
+    type Target = K;
+
+    fn deref(&self) -> &K {
+        self.fact
+    }
+}
+
+/// The facts of one or more streams by kind, and what the runs said of themselves.
+#[derive(Debug, Default)]
+pub struct Tables {
+    kinds: BTreeMap<&'static str, Vec<(RecordId, Source, Fact)>>,
+    run: Option<Run>,
+}
+
+impl Tables {
+    /// Takes in a record; those that are no facts are passed over.
+    pub fn fold(&mut self, stream: &StreamName, record: Record) {
+        match record.body {
+            Body::Fact { from, fact } => {
+                let id = RecordId { stream: stream.clone(), seq: record.seq };
+                self.kinds.entry(fact.kind()).or_default().push((id, from, *fact));
+            }
+            Body::Run(run) => {
+                self.run.get_or_insert(*run);
+            }
+            _ => {}
+        }
+    }
+
+    /// All facts of a kind, in the order in which they were recorded.
+    pub fn of<K: Kind>(&self) -> impl Iterator<Item = Row<'_, K>> {
+        let rows = self.kinds.get(K::NAME).map(Vec::as_slice).unwrap_or_default();
+        rows.iter().filter_map(|(id, from, fact)| Some(Row { id, from, fact: K::of(fact)? }))
+    }
+
+    /// How many facts of a kind there are.
+    pub fn count<K: Kind>(&self) -> usize {
+        self.kinds.get(K::NAME).map_or(0, Vec::len)
+    }
+
+    /// What the run said of itself.
+    pub fn run(&self) -> Option<&Run> {
+        self.run.as_ref()
+    }
+}

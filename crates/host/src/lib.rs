@@ -1,0 +1,52 @@
+//! The only door to a machine.
+//!
+//! A [`Host`] is a tree of files, perhaps a running kernel, and a clock. [`Live`] is the machine calma runs on, [`Root`] a
+//! mounted root seen from another system, [`Mem`] one made of values for tests. Nothing here knows what is suspicious.
+//! All `unsafe` of the responder is in this crate, each with the obligation that makes it sound.
+
+mod bpf;
+mod clock;
+mod error;
+mod kernel;
+mod live;
+mod mem;
+mod network;
+mod path;
+mod processes;
+mod root;
+mod tree;
+
+pub use bpf::Bpf;
+pub use clock::Clock;
+pub use error::{Cause, HostError};
+pub use kernel::{Identity, Kernel};
+pub use live::Live;
+pub use mem::Mem;
+pub use network::Network;
+pub use path::{join, parent, resolve};
+pub use processes::Processes;
+pub use root::{Root, RootError};
+pub use tree::{Content, Entry, FileKind, Follow, Meta, Opened, Tree};
+
+/// Peak resident memory of calma itself so far, in KiB (proc(5), `VmHWM`); 0 where it is not known.
+pub fn peak_kib() -> u64 {
+    live::peak_kib()
+}
+
+/// A machine, or what is left of one.
+pub trait Host: Send + Sync {
+    /// `live`, `root` or `memory`.
+    fn target(&self) -> &'static str;
+
+    /// Its files.
+    fn tree(&self) -> &dyn Tree;
+
+    /// Its running kernel; `None` for a tree that is not running.
+    fn kernel(&self) -> Option<&dyn Kernel>;
+
+    /// Its clock, which is its own claim.
+    fn clock(&self) -> &dyn Clock;
+
+    /// How many files' access times calma could not keep, with one of them.
+    fn touched(&self) -> (u64, Option<calma_record::Text>);
+}

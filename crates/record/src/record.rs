@@ -1,0 +1,164 @@
+//! One record of a stream.
+
+use crate::{Digest, Fact, Gap, Schema, Source, Text, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The name of a stream within a case, for example `collection-1`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StreamName(pub String);
+
+/// Where a record stands: its stream and its number there. Shown as `collection-1#42`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordId {
+    /// The stream.
+    pub stream: StreamName,
+    /// The record's number in the stream, from 0.
+    pub seq: u64,
+}
+
+impl fmt::Display for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.stream.0, self.seq)
+    }
+}
+
+/// One record as it stands in a stream: one line of JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its number in the stream, from 0, without holes.
+    pub seq: u64,
+    /// What it says.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// What a record says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Body {
+    /// The first record of a stream: who looks at what.
+    Run(Box<Run>),
+    /// The columns of a fact kind, so that any later version can show it.
+    Schema(Box<Schema>),
+    /// Something that was seen.
+    Fact {
+        /// Where it was seen.
+        from: Source,
+        /// What was seen.
+        #[serde(rename = "is")]
+        fact: Box<Fact>,
+    },
+    /// Something that could not be seen.
+    Gap(Gap),
+    /// A collector began or ended.
+    Step(Step),
+    /// A piece of evidence was stored whole.
+    Blob(Blob),
+    /// The last record of a stream that ended in order.
+    End(End),
+    /// A record of a kind that this version does not know; kept as it is.
+    #[serde(untagged)]
+    Unknown(serde_json::Value),
+}
+
+/// Who looked at what, when, with what.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Run {
+    /// Version of the record format.
+    pub schema: u32,
+    /// Version of calma.
+    pub version: String,
+    /// SHA-256 of the program that observed, where it could read itself.
+    pub program: Option<Digest>,
+    /// What was asked: the words of the command line.
+    pub command: Vec<Text>,
+    /// The examined host's own name for itself.
+    pub host: Text,
+    /// `live`, `root` (a mounted tree), or `memory` (tests).
+    pub target: String,
+    /// The examined root directory as the host side knows it; empty for a live host.
+    pub root: Text,
+    /// The host's clock at the start.
+    pub started: Timestamp,
+    /// The kernel's release and version, as it says.
+    pub kernel: Text,
+    /// Machine architecture as uname(2) says.
+    pub machine: Text,
+    /// The kernel's boot id (/proc/sys/kernel/random/boot_id).
+    pub boot: Text,
+    /// User id calma ran with.
+    pub uid: u32,
+    /// calma's own process id on the host.
+    pub pid: u32,
+}
+
+/// A collector's begin or end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The collector's name.
+    pub collector: String,
+    /// What happened to it.
+    pub state: StepState,
+    /// Milliseconds since the run began.
+    pub at_ms: u64,
+    /// How many facts it gave; 0 at its begin.
+    #[serde(default)]
+    pub facts: u64,
+}
+
+/// What happened to a collector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepState {
+    /// It began.
+    Began,
+    /// It ended by itself.
+    Done,
+    /// It was left behind at its time bound; what it had given is kept.
+    TimedOut,
+    /// It was stopped by the user.
+    Stopped,
+    /// It failed inside; what it had given is kept.
+    Failed,
+    /// A resumed run found it already done.
+    Skipped,
+}
+
+/// A piece of evidence that came whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Blob {
+    /// Number of its chunks' frames.
+    pub id: u32,
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// What it is: "program of process 4711".
+    pub what: String,
+    /// Where it was.
+    pub place: Text,
+    /// The process it belongs to, if one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Whether the source ended before `size` was reached or changed while it was read.
+    #[serde(default)]
+    pub partial: bool,
+}
+
+/// How a stream ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct End {
+    /// Whether every collector ran to its end.
+    pub complete: bool,
+    /// Milliseconds since the run began.
+    pub took_ms: u64,
+    /// Facts given.
+    pub facts: u64,
+    /// Gaps given.
+    pub gaps: u64,
+    /// Peak resident memory of the host side, in KiB.
+    pub peak_kib: u64,
+}
