@@ -16,8 +16,16 @@ struct Family {
 const FAMILIES: [Family; 4] = [
     Family { folder: "crates/record/src/kinds", heading: "The kinds of facts, one file each.", list: kinds },
     Family { folder: "crates/formats/src/formats", heading: "The formats, one file each.", list: formats },
-    Family { folder: "crates/collect/src/collectors", heading: "The collectors, one file each.", list: collectors },
-    Family { folder: "crates/detect/src/detectors", heading: "The detectors, one file each.", list: detectors },
+    Family {
+        folder: "crates/collect/src/collectors",
+        heading: "The collectors, one file each.",
+        list: collectors,
+    },
+    Family {
+        folder: "crates/detect/src/detectors",
+        heading: "The detectors, one file each.",
+        list: detectors,
+    },
 ];
 
 fn main() -> ExitCode {
@@ -107,7 +115,9 @@ fn kinds(members: &[String]) -> String {
     for name in &camel {
         let _ = writeln!(out, "            Self::{name}(_) => {name}::NAME,");
     }
-    out.push_str("        }\n    }\n}\n\n/// The schemas of all kinds.\npub fn schemas() -> Vec<Schema> {\n    [\n");
+    out.push_str(
+        "        }\n    }\n}\n\n/// The schemas of all kinds.\npub fn schemas() -> Vec<Schema> {\n    [\n",
+    );
     for name in &camel {
         let _ = writeln!(out, "        {name}::schema,");
     }

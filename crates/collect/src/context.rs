@@ -1,9 +1,10 @@
 //! What collectors share: the host, the options, and answers that several of them need.
 
+use crate::owner::Packages;
 use calma_formats::passwd::{self, Account};
 use calma_host::Host;
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// What the user asked for, as far as collecting goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,12 +26,20 @@ pub struct Context {
     /// What was asked.
     pub options: Options,
     accounts: OnceLock<Vec<Account>>,
+    packages: OnceLock<Packages>,
+    described: Mutex<BTreeSet<Vec<u8>>>,
 }
 
 impl Context {
     /// A context for one run.
     pub fn new(host: Arc<dyn Host>, options: Options) -> Arc<Self> {
-        Arc::new(Self { host, options, accounts: OnceLock::new() })
+        Arc::new(Self {
+            host,
+            options,
+            accounts: OnceLock::new(),
+            packages: OnceLock::new(),
+            described: Mutex::default(),
+        })
     }
 
     /// The accounts of /etc/passwd: calma's own reading, no name service.
@@ -39,6 +48,16 @@ impl Context {
             Ok(content) => passwd::parse(&content.bytes),
             Err(_) => Vec::new(),
         })
+    }
+
+    /// The host's package list, read once.
+    pub fn packages(&self) -> &Packages {
+        self.packages.get_or_init(|| Packages::read(self.host.tree()))
+    }
+
+    /// Whether nobody described `path` before in this run.
+    pub(crate) fn first_time(&self, path: &[u8]) -> bool {
+        self.described.lock().is_ok_and(|mut described| described.insert(path.to_vec()))
     }
 
     /// Every home directory: of accounts, and folders of /home and /root besides, which an account may have lost.

@@ -59,7 +59,11 @@ impl Patience {
 fn spawn() -> SyncSender<Job> {
     let (to, from): (_, Receiver<Job>) = sync_channel(1);
     // When no thread can be had, the receiver is dropped and the call reports that it did not come back.
-    drop(std::thread::Builder::new().name("patient".to_owned()).spawn(move || from.iter().for_each(|job| job())));
+    drop(
+        std::thread::Builder::new()
+            .name("patient".to_owned())
+            .spawn(move || from.iter().for_each(|job| job())),
+    );
     to
 }
 

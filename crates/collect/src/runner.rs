@@ -156,11 +156,15 @@ impl<'a> Emitter<'a> {
         }
         match state {
             StepState::TimedOut => self.gap(
-                Gap::new(format!("the rest of: {}", collector.card.doc), "it did not answer in time").important(),
+                Gap::new(format!("the rest of: {}", collector.card.doc), "it did not answer in time")
+                    .important(),
             ),
             StepState::Failed => self.gap(
-                Gap::new(format!("the rest of: {}", collector.card.doc), "calma failed inside; please report this")
-                    .important(),
+                Gap::new(
+                    format!("the rest of: {}", collector.card.doc),
+                    "calma failed inside; please report this",
+                )
+                .important(),
             ),
             _ => {}
         }
@@ -243,7 +247,8 @@ impl<'a> Emitter<'a> {
 
     fn end(&mut self, complete: bool) -> io::Result<()> {
         let took_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let end = End { complete, took_ms, facts: self.facts, gaps: self.gaps, peak_kib: calma_host::peak_kib() };
+        let end =
+            End { complete, took_ms, facts: self.facts, gaps: self.gaps, peak_kib: calma_host::peak_kib() };
         self.record(Body::End(end))?;
         self.flush()
     }

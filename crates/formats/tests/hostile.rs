@@ -67,7 +67,13 @@ fn mutated_samples_are_survived_in_time() {
             let start = Instant::now();
             (format.feed)(&bytes);
             let bound = Duration::from_secs(2);
-            assert!(start.elapsed() < bound, "{} took {:?} for {} bytes", format.name, start.elapsed(), bytes.len());
+            assert!(
+                start.elapsed() < bound,
+                "{} took {:?} for {} bytes",
+                format.name,
+                start.elapsed(),
+                bytes.len()
+            );
         }
     }
 }

@@ -53,7 +53,13 @@ impl HostError {
         matches!(
             self.cause,
             Cause::Unsupported
-                | Cause::Errno(libc::ENOSYS | libc::EOPNOTSUPP | libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT | libc::EINVAL)
+                | Cause::Errno(
+                    libc::ENOSYS
+                        | libc::EOPNOTSUPP
+                        | libc::EAFNOSUPPORT
+                        | libc::EPROTONOSUPPORT
+                        | libc::EINVAL
+                )
         )
     }
 

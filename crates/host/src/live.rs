@@ -1,7 +1,7 @@
 //! The machine calma runs on.
 
-mod kernel;
 pub(crate) mod files;
+mod kernel;
 
 use crate::{Clock, Content, Entry, Follow, Host, HostError, Kernel, Meta, Opened, Tree};
 use calma_record::{Text, Timestamp};
@@ -89,8 +89,9 @@ impl Tree for Live {
             flags |= OFlags::NOFOLLOW;
         }
         if made_by_kernel(path) {
-            let file = rustix::fs::openat(CWD, path, flags | OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty())
-                .map_err(|e| HostError::errno("open", path, e))?;
+            let file =
+                rustix::fs::openat(CWD, path, flags | OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty())
+                    .map_err(|e| HostError::errno("open", path, e))?;
             return files::opened(file, path);
         }
         let handle = rustix::fs::openat(CWD, path, flags | OFlags::PATH, Mode::empty())

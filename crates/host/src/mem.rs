@@ -1,8 +1,8 @@
 //! A machine made of values, for tests.
 
 use crate::{
-    Bpf, Cause, Clock, Entry, FileKind, Follow, Host, HostError, Identity, Kernel, Meta, Network, Opened, Processes,
-    Tree, path,
+    Bpf, Cause, Clock, Entry, FileKind, Follow, Host, HostError, Identity, Kernel, Meta, Network, Opened,
+    Processes, Tree, path,
 };
 use calma_record::{Text, Timestamp};
 use std::collections::BTreeMap;
@@ -140,7 +140,11 @@ impl Mem {
             Follow::Links => path::resolve(self, path)?,
             Follow::No => {
                 let name = path.rsplit(|b| *b == b'/').next().unwrap_or_default();
-                if name.is_empty() { b"/".to_vec() } else { path::join(&path::resolve(self, path::parent(path))?, name) }
+                if name.is_empty() {
+                    b"/".to_vec()
+                } else {
+                    path::join(&path::resolve(self, path::parent(path))?, name)
+                }
             }
         };
         let node = self.nodes.get(&real).ok_or_else(missing)?;
@@ -195,7 +199,11 @@ impl Tree for Mem {
             return Err(missing());
         }
         let real = path::resolve(self, above)?;
-        if real == above { Err(missing()) } else { self.find("statx", path, Follow::No).map(|node| node.meta.clone()) }
+        if real == above {
+            Err(missing())
+        } else {
+            self.find("statx", path, Follow::No).map(|node| node.meta.clone())
+        }
     }
 
     fn list(&self, path: &[u8]) -> Result<Vec<Entry>, HostError> {
@@ -299,11 +307,17 @@ mod tests {
 
     #[test]
     fn links_are_followed_within_the_tree_and_loops_end() {
-        let host = Mem::new().file("/usr/lib/x", "yes").symlink("/lib", "usr/lib").symlink("/a", "/b").symlink("/b", "a");
+        let host = Mem::new()
+            .file("/usr/lib/x", "yes")
+            .symlink("/lib", "usr/lib")
+            .symlink("/a", "/b")
+            .symlink("/b", "a");
         assert_eq!(host.read(b"/lib/x", 9).unwrap().bytes, b"yes");
         assert_eq!(host.read(b"/lib/../lib/x", 2).unwrap().bytes, b"ye");
         assert_eq!(host.list(b"/lib").unwrap().len(), 1);
         assert!(matches!(host.open(b"/a", Follow::Links), Err(error) if error.cause == Cause::Loop));
-        assert!(matches!(host.fifo("/p").open(b"/p", Follow::Links), Err(error) if error.cause == Cause::NotAFile));
+        assert!(
+            matches!(host.fifo("/p").open(b"/p", Follow::Links), Err(error) if error.cause == Cause::NotAFile)
+        );
     }
 }

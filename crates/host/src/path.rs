@@ -54,5 +54,9 @@ pub fn resolve(tree: &dyn Tree, path: &[u8]) -> Result<Vec<u8>, HostError> {
 
 /// The components of a path, last first.
 fn components(path: &[u8]) -> Vec<Vec<u8>> {
-    path.split(|b| *b == b'/').rev().filter(|part| !part.is_empty() && *part != b".").map(<[u8]>::to_vec).collect()
+    path.split(|b| *b == b'/')
+        .rev()
+        .filter(|part| !part.is_empty() && *part != b".")
+        .map(<[u8]>::to_vec)
+        .collect()
 }

@@ -96,7 +96,11 @@ impl Root {
 }
 
 fn split(path: &[u8]) -> Vec<Vec<u8>> {
-    path.split(|b| *b == b'/').rev().filter(|part| !part.is_empty() && *part != b".").map(<[u8]>::to_vec).collect()
+    path.split(|b| *b == b'/')
+        .rev()
+        .filter(|part| !part.is_empty() && *part != b".")
+        .map(<[u8]>::to_vec)
+        .collect()
 }
 
 impl Host for Root {
@@ -167,7 +171,10 @@ impl Tree for Root {
         let parent = self.handle(&real, OFlags::PATH | OFlags::DIRECTORY)?;
         // lgetxattr has no form relative to a directory; the handle's own name under /proc/self/fd is one.
         let name_in = path.rsplit(|b| *b == b'/').next().unwrap_or_default();
-        let at = path::join(format!("/proc/self/fd/{}", rustix::fd::AsRawFd::as_raw_fd(&parent)).as_bytes(), name_in);
+        let at = path::join(
+            format!("/proc/self/fd/{}", rustix::fd::AsRawFd::as_raw_fd(&parent)).as_bytes(),
+            name_in,
+        );
         files::attribute(&at, name).map_err(|e| HostError::errno("lgetxattr", path, e))
     }
 }

@@ -46,7 +46,9 @@ impl FromStr for Digest {
         let mut digest = [0; 32];
         let mut digits = text.chars().map(|c| c.to_digit(16));
         for byte in &mut digest {
-            let (Some(Some(high)), Some(Some(low))) = (digits.next(), digits.next()) else { return Err(DigestError) };
+            let (Some(Some(high)), Some(Some(low))) = (digits.next(), digits.next()) else {
+                return Err(DigestError);
+            };
             *byte = u8::try_from(high * 16 + low).map_err(|_| DigestError)?;
         }
         if digits.next().is_some() { Err(DigestError) } else { Ok(Self(digest)) }

@@ -102,7 +102,8 @@ impl Frame {
         }
         let broken = |why| FrameError::Broken { frame: self.seq, why };
         let length = usize::try_from(self.raw_length).map_err(|_| broken("its length is too large"))?;
-        let raw = zstd::bulk::decompress(&self.stored, length).map_err(|_| broken("it does not decompress"))?;
+        let raw =
+            zstd::bulk::decompress(&self.stored, length).map_err(|_| broken("it does not decompress"))?;
         if raw.len() == length { Ok(raw) } else { Err(broken("it is shorter than it says")) }
     }
 }
@@ -229,7 +230,9 @@ impl<R: Read> Decoder<R> {
         }
         let mut stored = vec![0; usize::try_from(length).map_err(|_| broken("it is too large"))?];
         let mut head = [0; 32];
-        if fill(&mut self.from, &mut stored)? != stored.len() || fill(&mut self.from, &mut head)? != head.len() {
+        if fill(&mut self.from, &mut stored)? != stored.len()
+            || fill(&mut self.from, &mut head)? != head.len()
+        {
             return Err(FrameError::Torn { frame: self.next });
         }
         let expected = Digest::of_all([self.head.0.as_slice(), &header, &stored]);
@@ -291,7 +294,10 @@ mod tests {
         let mut bytes = Vec::new();
         for n in 0..3 {
             let mut lines = Vec::new();
-            let record = Record { seq: n, body: Body::Gap(Gap::new("open files", "permission denied").at(b"/\xff\x1b")) };
+            let record = Record {
+                seq: n,
+                body: Body::Gap(Gap::new("open files", "permission denied").at(b"/\xff\x1b")),
+            };
             write_record(&record, &mut lines).unwrap();
             bytes.extend(encoder.encode(FrameKind::Records, &lines).unwrap());
         }

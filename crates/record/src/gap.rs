@@ -28,7 +28,14 @@ pub struct Gap {
 impl Gap {
     /// A gap that stands for one thing.
     pub fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { what: what.into(), why: why.into(), instead: String::new(), count: 1, example: None, important: false }
+        Self {
+            what: what.into(),
+            why: why.into(),
+            instead: String::new(),
+            count: 1,
+            example: None,
+            important: false,
+        }
     }
 
     /// How the same can be seen all the same.

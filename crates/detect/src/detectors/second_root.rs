@@ -29,3 +29,17 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use calma_testkit::{Mem, check};
+
+    #[test]
+    fn a_second_root_is_found_and_root_is_not() {
+        let passwd = "root:x:0:0:root:/root:/bin/bash\nsysadm:x:0:0::/home/s:/bin/sh\nme:x:1000:1000::/home/me:/bin/sh\n";
+        let seen = check(Mem::new().file("/etc/passwd", passwd));
+        let found = seen.alarms("second-root");
+        assert_eq!(found.len(), 1);
+        assert!(found[0].title.contains("sysadm"), "{}", found[0].title);
+    }
+}

@@ -1,18 +1,28 @@
 //! What makes a path or a command worth a second look: judgements that several detectors share.
 
+mod command;
+mod files;
+
+pub use command::{Weight, command};
+pub use files::Files;
+
 use calma_record::Text;
 
 /// Programs that half of any system runs; sharing one links nothing.
 pub fn is_common_program(path: &Text) -> bool {
     const COMMON: &[&[u8]] = &[
-        b"sh", b"bash", b"dash", b"busybox", b"env", b"python3", b"perl", b"php", b"ruby", b"node", b"systemd", b"sshd", b"sudo",
-        b"su", b"cron", b"nginx", b"apache2", b"java", b"sleep", b"cat", b"true",
+        b"sh", b"bash", b"dash", b"busybox", b"env", b"python3", b"perl", b"php", b"ruby", b"node",
+        b"systemd", b"sshd", b"sudo", b"su", b"cron", b"nginx", b"apache2", b"java", b"sleep", b"cat",
+        b"true",
     ];
     let name = path.file_name();
     let directory = path.as_bytes().strip_suffix(name).unwrap_or_default();
-    let system = [&b"/bin/"[..], b"/sbin/", b"/usr/bin/", b"/usr/sbin/", b"/lib/systemd/", b"/usr/lib/systemd/"];
+    let system =
+        [&b"/bin/"[..], b"/sbin/", b"/usr/bin/", b"/usr/sbin/", b"/lib/systemd/", b"/usr/lib/systemd/"];
     system.contains(&directory)
-        && COMMON.iter().any(|common| name == *common || (name.starts_with(common) && is_version(name, common)))
+        && COMMON
+            .iter()
+            .any(|common| name == *common || (name.starts_with(common) && is_version(name, common)))
 }
 
 fn is_version(name: &[u8], stem: &[u8]) -> bool {

@@ -8,7 +8,9 @@ pub const FORMAT: Format = Format {
     name: "passwd",
     doc: "The account database.",
     manual: "passwd(5)",
-    samples: &[b"root:x:0:0:root:/root:/bin/bash\nwww-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\n+::::::\n"],
+    samples: &[
+        b"root:x:0:0:root:/root:/bin/bash\nwww-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\n+::::::\n",
+    ],
     feed: |bytes| drop(parse(bytes)),
 };
 
@@ -58,7 +60,8 @@ mod tests {
 
     #[test]
     fn nis_lines_and_broken_lines_are_no_accounts() {
-        let accounts = parse(b"root:x:0:0:r:/root:/bin/sh\n+::::::\nbad:x:-1:0::/:\nshort:x:1\n# c:x:1:1::/:\n");
+        let accounts =
+            parse(b"root:x:0:0:r:/root:/bin/sh\n+::::::\nbad:x:-1:0::/:\nshort:x:1\n# c:x:1:1::/:\n");
         assert_eq!(accounts.len(), 1);
         assert_eq!((accounts[0].uid, accounts[0].line), (0, 1));
     }
