@@ -17,6 +17,6 @@ pub use collector::{Card, Collector, Needs, Volatility};
 pub use collectors::ALL;
 pub use context::{Context, Options};
 pub use out::{Flow, Item, Out, gather};
-pub use owner::{Owner, Packages};
+pub use owner::{Manager, Owner, Packages};
 pub use patience::Patience;
 pub use runner::{Progress, run};

@@ -5,11 +5,13 @@
 mod account;
 mod file;
 mod footprint;
+mod package_list;
 mod process;
 
 pub use account::Account;
 pub use file::File;
 pub use footprint::Footprint;
+pub use package_list::PackageList;
 pub use process::Process;
 
 use crate::{Kind as _, Schema};
@@ -22,6 +24,7 @@ pub enum Fact {
     Account(Account),
     File(File),
     Footprint(Footprint),
+    PackageList(PackageList),
     Process(Process),
 }
 
@@ -32,6 +35,7 @@ impl Fact {
             Self::Account(_) => Account::NAME,
             Self::File(_) => File::NAME,
             Self::Footprint(_) => Footprint::NAME,
+            Self::PackageList(_) => PackageList::NAME,
             Self::Process(_) => Process::NAME,
         }
     }
@@ -39,7 +43,7 @@ impl Fact {
 
 /// The schemas of all kinds.
 pub fn schemas() -> Vec<Schema> {
-    [Account::schema, File::schema, Footprint::schema, Process::schema]
+    [Account::schema, File::schema, Footprint::schema, PackageList::schema, Process::schema]
         .iter()
         .map(|schema| schema())
         .collect()
