@@ -2,6 +2,7 @@
 
 pub(crate) mod files;
 mod kernel;
+mod netlink;
 
 use crate::{Clock, Content, Entry, Follow, Host, HostError, Kernel, Meta, Opened, Tree};
 use calma_record::{Text, Timestamp};

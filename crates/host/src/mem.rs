@@ -1,5 +1,9 @@
 //! A machine made of values, for tests.
 
+mod network;
+
+pub use network::MemNetwork;
+
 use crate::{
     Bpf, Cause, Clock, Entry, FileKind, Follow, Host, HostError, Identity, Kernel, Meta, Network, Opened,
     Processes, Tree, path,
@@ -28,6 +32,8 @@ struct Node {
 #[derive(Debug, Default)]
 pub struct MemKernel {
     identity: Identity,
+    /// Its answers to netlink questions.
+    pub network: MemNetwork,
 }
 
 impl Mem {
@@ -103,6 +109,12 @@ impl Mem {
     pub fn kernel_with(mut self, change: impl FnOnce(&mut MemKernel)) -> Self {
         change(self.kernel.get_or_insert_default());
         self
+    }
+
+    /// Scripts the running kernel's answers to netlink questions; makes a kernel if there is none.
+    #[must_use]
+    pub fn network(self, change: impl FnOnce(&mut MemNetwork)) -> Self {
+        self.kernel_with(|kernel| change(&mut kernel.network))
     }
 
     /// Every path of the tree, for tests that fail one node after another.
@@ -289,7 +301,7 @@ impl Kernel for MemKernel {
     }
 
     fn network(&self) -> &dyn Network {
-        self
+        &self.network
     }
 
     fn bpf(&self) -> &dyn Bpf {
@@ -298,7 +310,6 @@ impl Kernel for MemKernel {
 }
 
 impl Processes for MemKernel {}
-impl Network for MemKernel {}
 impl Bpf for MemKernel {}
 
 #[cfg(test)]

@@ -47,5 +47,4 @@ impl Kernel for LiveKernel {
 }
 
 impl Processes for LiveKernel {}
-impl Network for LiveKernel {}
 impl Bpf for LiveKernel {}

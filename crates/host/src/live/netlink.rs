@@ -1,0 +1,231 @@
+//! Netlink sockets of this machine, opened in any network namespace.
+
+use super::kernel::LiveKernel;
+use crate::network::LARGEST_ANSWER;
+use crate::{Answer, Cause, HostError, Namespace, Network, Request};
+use calma_record::Text;
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::sockopt::{Timeout, set_socket_recv_buffer_size, set_socket_timeout};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use std::time::{Duration, Instant};
+
+/// Longest wait for one message.
+const WAIT: Duration = Duration::from_secs(2);
+/// Longest time for one dump with its retries.
+const DUMP: Duration = Duration::from_secs(8);
+/// A dump that the kernel calls inconsistent is asked for this often.
+const TRIES: u32 = 3;
+/// Length of a message header (`struct nlmsghdr`).
+const HEADER: usize = 16;
+/// Magic number of the namespace file system (`NSFS_MAGIC` in `<linux/magic.h>`).
+const NSFS: i64 = 0x6e73_6673;
+
+const NLM_F_REQUEST: u16 = 0x1;
+const NLM_F_DUMP_INTR: u16 = 0x10;
+const NLM_F_DUMP: u16 = 0x300;
+const NLMSG_NOOP: u16 = 1;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLMSG_OVERRUN: u16 = 4;
+
+impl Network for LiveKernel {
+    fn ask(
+        &self,
+        namespace: &Namespace,
+        requests: &[Request],
+    ) -> Result<Vec<Result<Answer, HostError>>, HostError> {
+        inside(namespace, || requests.iter().map(answer).collect())
+    }
+
+    fn socket_protocol(&self, pid: u32, descriptor: u32) -> Result<Text, HostError> {
+        let path = format!("/proc/{pid}/fd/{descriptor}");
+        let error = |errno| HostError::errno("getxattr", path.as_str(), errno);
+        let target = rustix::fs::readlink(path.as_str(), Vec::new()).map_err(error)?;
+        if !target.to_bytes().starts_with(b"socket:[") {
+            return Err(error(Errno::NOTSOCK));
+        }
+        let mut name = vec![0; 64];
+        let length = rustix::fs::getxattr(path.as_str(), "system.sockprotoname", name.as_mut_slice())
+            .map_err(error)?;
+        name.truncate(length);
+        while name.last() == Some(&0) {
+            name.pop();
+        }
+        Ok(name.into())
+    }
+}
+
+/// Runs `work` on a thread of its own inside the namespace. The thread enters and ends there, so that no other thread of
+/// calma ever changes its namespace.
+fn inside<T: Send>(namespace: &Namespace, work: impl FnOnce() -> T + Send) -> Result<T, HostError> {
+    let Namespace::At(path) = namespace else { return Ok(work()) };
+    let file = open_namespace(path)?;
+    let failed = |cause| HostError::new("setns", path.clone(), cause);
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("namespace".to_owned())
+            .spawn_scoped(scope, || {
+                let net = rustix::thread::LinkNameSpaceType::Network;
+                rustix::thread::move_into_link_name_space(file.as_fd(), Some(net))?;
+                Ok::<T, Errno>(work())
+            })
+            .map_err(|error| failed(error.raw_os_error().map_or(Cause::Unsupported, Cause::Errno)))?;
+        match thread.join() {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(errno)) => Err(failed(Cause::Errno(errno.raw_os_error()))),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// Opens a file of the namespace file system, and nothing else: a FIFO or device at that name is never opened.
+fn open_namespace(path: &Text) -> Result<OwnedFd, HostError> {
+    let error = |errno| HostError::errno("open", path.clone(), errno);
+    let handle = rustix::fs::openat(CWD, path.as_bytes(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .map_err(error)?;
+    // The field's type differs between architectures.
+    #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+    let kind = rustix::fs::fstatfs(&handle).map_err(error)?.f_type as i64;
+    if kind != NSFS {
+        return Err(HostError::new("open", path.clone(), Cause::NotAFile));
+    }
+    let again = format!("/proc/self/fd/{}", handle.as_raw_fd());
+    rustix::fs::openat(CWD, again.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(error)
+}
+
+/// A socket that hears the kernel alone.
+fn open(request: &Request) -> Result<OwnedFd, Errno> {
+    let protocol = std::num::NonZeroU32::new(request.protocol.0).map(rustix::net::Protocol::from_raw);
+    let socket =
+        rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
+    // Connected to the kernel (port 0): messages of other processes are refused.
+    rustix::net::connect(&socket, &SocketAddrNetlink::new(0, 0))?;
+    set_socket_timeout(&socket, Timeout::Recv, Some(WAIT))?;
+    set_socket_timeout(&socket, Timeout::Send, Some(WAIT))?;
+    // More room makes lost messages rare; a smaller buffer still works.
+    let _ = set_socket_recv_buffer_size(&socket, 1 << 20);
+    Ok(socket)
+}
+
+/// Asks once, and again while the kernel says that the table changed meanwhile or messages were lost.
+fn answer(request: &Request) -> Result<Answer, HostError> {
+    let place = format!("netlink protocol {} message {}", request.protocol.0, request.kind);
+    let deadline = Instant::now() + DUMP;
+    let mut best: Option<Answer> = None;
+    let mut last = Errno::NOBUFS;
+    for sequence in 1..=TRIES {
+        // A new socket for each try, so that nothing of an earlier dump can be taken for part of this one.
+        match open(request).and_then(|socket| dump(&socket, request, sequence, deadline)) {
+            Ok(answer) if !answer.changed => return Ok(answer),
+            Ok(answer) => best = Some(answer),
+            Err(Errno::NOBUFS) => last = Errno::NOBUFS,
+            Err(errno) => {
+                last = errno;
+                break;
+            }
+        }
+    }
+    best.ok_or_else(|| HostError::errno("netlink", place.as_str(), last))
+}
+
+fn dump(socket: &OwnedFd, request: &Request, sequence: u32, deadline: Instant) -> Result<Answer, Errno> {
+    let length = u32::try_from(HEADER + request.body.len()).map_err(|_| Errno::INVAL)?;
+    let mut message = Vec::with_capacity(HEADER + request.body.len());
+    message.extend(length.to_ne_bytes());
+    message.extend(request.kind.to_ne_bytes());
+    message.extend((NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+    message.extend(sequence.to_ne_bytes());
+    message.extend(0_u32.to_ne_bytes());
+    message.extend(&request.body);
+    rustix::net::send(socket, &message, SendFlags::empty())?;
+    let mut answer = Answer::default();
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        if Instant::now() > deadline {
+            return Err(Errno::TIMEDOUT);
+        }
+        let (_, length) = match rustix::net::recv(socket, buffer.as_mut_slice(), RecvFlags::TRUNC) {
+            Err(Errno::INTR) => continue,
+            Err(Errno::AGAIN) => return Err(Errno::TIMEDOUT),
+            other => other?,
+        };
+        // Longer than the buffer: part of it is lost.
+        let received = buffer.get(..length).ok_or(Errno::NOBUFS)?;
+        if received.is_empty() || take(received, sequence, &mut answer)? {
+            return Ok(answer);
+        }
+    }
+}
+
+/// Takes the messages of one datagram; true if the dump is at its end.
+fn take(mut rest: &[u8], sequence: u32, answer: &mut Answer) -> Result<bool, Errno> {
+    while let Some((header, after)) = rest.split_first_chunk::<HEADER>() {
+        let [l0, l1, l2, l3, k0, k1, f0, f1, s0, s1, s2, s3, ..] = *header;
+        let length = usize::try_from(u32::from_ne_bytes([l0, l1, l2, l3])).map_err(|_| Errno::BADMSG)?;
+        let message = rest.get(..length).filter(|message| message.len() >= HEADER).ok_or(Errno::BADMSG)?;
+        let padded = length.next_multiple_of(4);
+        rest = rest.get(padded..).unwrap_or_default();
+        if u32::from_ne_bytes([s0, s1, s2, s3]) != sequence {
+            continue;
+        }
+        answer.changed |= u16::from_ne_bytes([f0, f1]) & NLM_F_DUMP_INTR != 0;
+        match u16::from_ne_bytes([k0, k1]) {
+            NLMSG_NOOP => {}
+            NLMSG_OVERRUN => return Err(Errno::NOBUFS),
+            NLMSG_ERROR | NLMSG_DONE => {
+                let status = after.first_chunk::<4>().map_or(0, |bytes| i32::from_ne_bytes(*bytes));
+                // A dump that ends in an error has told a part; the error is what counts.
+                return if status < 0 {
+                    Err(Errno::from_raw_os_error(status.saturating_neg()))
+                } else {
+                    Ok(true)
+                };
+            }
+            _ if answer.messages.len() + padded > LARGEST_ANSWER => {
+                answer.cut = true;
+                return Ok(true);
+            }
+            _ => {
+                answer.messages.extend(message);
+                answer.messages.resize(answer.messages.len().next_multiple_of(4), 0);
+            }
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Protocol;
+
+    #[test]
+    fn links_of_this_namespace_are_dumped_and_a_wrong_file_is_refused() {
+        let kernel = LiveKernel::default();
+        // RTM_GETLINK with an empty `struct ifinfomsg`.
+        let request = Request::dump(Protocol::ROUTE, 18, [0; 16]);
+        let answers = kernel.ask(&Namespace::Own, std::slice::from_ref(&request)).unwrap();
+        assert!(answers[0].as_ref().unwrap().messages.windows(3).any(|bytes| bytes == b"lo\0"));
+        let error = kernel.ask(&Namespace::At("/dev/null".into()), &[]).unwrap_err();
+        assert_eq!(error.cause, Cause::NotAFile);
+        // A message type that does not exist is an inner error.
+        let answers = kernel.ask(&Namespace::Own, &[Request::dump(Protocol::SOCK_DIAG, 999, [])]).unwrap();
+        assert!(answers[0].is_err());
+    }
+
+    #[test]
+    fn a_lying_length_ends_the_walk_and_other_sequences_are_passed_over() {
+        let mut answer = Answer::default();
+        let mut message = 20_u32.to_ne_bytes().to_vec();
+        message.extend([16, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4]);
+        assert!(!take(&message, 6, &mut answer).unwrap() && answer.messages.is_empty());
+        assert!(!take(&message, 7, &mut answer).unwrap() && answer.messages.len() == 20);
+        message[0] = 200;
+        assert_eq!(take(&message, 7, &mut answer), Err(Errno::BADMSG));
+        message[0] = 3;
+        assert_eq!(take(&message, 7, &mut answer), Err(Errno::BADMSG));
+    }
+}
