@@ -1,1 +1,10 @@
-//! (being written)
+//! What the user reads: terminal text and JSON lines, from findings, gaps and runs alone.
+//!
+//! No view knows a kind of fact by name. Everything that came from the host prints escaped.
+#![forbid(unsafe_code)]
+
+pub mod json;
+mod page;
+pub mod text;
+
+pub use page::{Page, Trouble};

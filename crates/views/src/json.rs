@@ -1,0 +1,102 @@
+//! JSON lines: the stable, versioned machine output (docs/machine-output.md).
+
+use crate::Page;
+use base64::Engine as _;
+use calma_record::{Certainty, Evidence, Finding, Gap, Severity, Subject, Text};
+use serde_json::{Value, json};
+
+/// Version of the machine output.
+pub const SCHEMA: u32 = 1;
+
+/// The first line.
+pub fn run(page: &Page) -> Value {
+    json!({
+        "type": "run", "schema": SCHEMA, "tool": "calma", "version": page.run.version, "host": page.host,
+        "started": page.run.started, "case": page.case, "target": page.run.target, "command": page.run.command,
+        "kernel": page.run.kernel, "uid": page.run.uid,
+    })
+}
+
+/// One finding.
+pub fn finding(finding: &Finding) -> Value {
+    let mut paths = Vec::new();
+    let mut raw = serde_json::Map::new();
+    let (mut pids, mut addresses, mut accounts, mut units) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for subject in &finding.subjects {
+        match subject {
+            Subject::Path(path) => {
+                keep_raw(path, &mut raw);
+                paths.push(path.to_string());
+            }
+            Subject::Pid(pid) => pids.push(*pid),
+            Subject::Address(address) => addresses.push(address.clone()),
+            Subject::Account(name) => accounts.push(name.to_string()),
+            Subject::Unit(name) => units.push(name.to_string()),
+        }
+    }
+    let mut value = json!({
+        "type": "finding", "key": finding.key, "story": finding.story, "detector": finding.detector,
+        "severity": finding.severity, "certainty": certainty(finding.certainty), "attack": finding.attack,
+        "title": finding.title, "facts": finding.facts, "why": finding.why, "innocent": finding.innocent,
+        "next": finding.next, "paths": paths, "pids": pids, "addresses": addresses, "accounts": accounts,
+        "units": units, "evidence": finding.evidence.iter().map(evidence).collect::<Vec<_>>(),
+    });
+    if let (false, Some(object)) = (raw.is_empty(), value.as_object_mut()) {
+        object.insert("paths_raw".to_owned(), Value::Object(raw));
+    }
+    value
+}
+
+fn keep_raw(path: &Text, raw: &mut serde_json::Map<String, Value>) {
+    if path.needs_escape() {
+        let bytes = base64::engine::general_purpose::STANDARD.encode(path.as_bytes());
+        raw.insert(path.to_string(), Value::String(bytes));
+    }
+}
+
+fn certainty(certainty: Certainty) -> Value {
+    json!(certainty)
+}
+
+fn evidence(evidence: &Evidence) -> Value {
+    json!({
+        "record": evidence.record.to_string(), "place": evidence.source.place, "shows": evidence.shows,
+        "view": evidence.source.view, "trust": evidence.source.forger,
+    })
+}
+
+/// One gap.
+pub fn gap(gap: &Gap) -> Value {
+    json!({
+        "type": "gap", "what": gap.what, "why": gap.why, "instead": gap.instead, "count": gap.count,
+        "example": gap.example, "important": gap.important,
+    })
+}
+
+/// The last line.
+pub fn end(page: &Page) -> Value {
+    json!({
+        "type": "end",
+        "findings": {
+            "critical": page.count(Severity::Critical), "high": page.count(Severity::High),
+            "medium": page.count(Severity::Medium), "low": page.count(Severity::Low),
+            "info": page.count(Severity::Info),
+        },
+        "gaps": page.gaps.len(), "seconds": (page.seconds * 1000.0).round() / 1000.0, "complete": page.complete(),
+        "phrase": page.phrase,
+    })
+}
+
+/// All lines of a page, each ended by a newline.
+pub fn lines(page: &Page) -> String {
+    let mut out = String::new();
+    let values = std::iter::once(run(page))
+        .chain(page.findings.iter().map(finding))
+        .chain(page.gaps.iter().map(gap))
+        .chain(std::iter::once(end(page)));
+    for value in values {
+        out.push_str(&value.to_string());
+        out.push('\n');
+    }
+    out
+}

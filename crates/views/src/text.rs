@@ -1,0 +1,19 @@
+//! The terminal: 80 columns, calm, one next step. Colour only repeats what words say.
+
+mod cases;
+mod finding;
+mod gaps;
+mod hosts;
+mod layout;
+mod low;
+mod story;
+mod triage;
+
+pub use cases::{Sealing, verification};
+pub use finding::finding;
+pub use gaps::gaps;
+pub use hosts::hosts;
+pub use layout::{Style, wrap};
+pub use low::low;
+pub use story::story;
+pub use triage::triage;

@@ -1,0 +1,164 @@
+//! The screen after a look at one host.
+
+use super::layout::{Style, counted, cut, spread, subject, wrap};
+use crate::Page;
+use calma_record::{Severity, Story};
+use std::fmt::Write as _;
+
+/// At most this many stories on the first screen; the rest is a line.
+const SHOWN: usize = 7;
+
+/// The screen after a look at one host: what is, what matters, what is not known, one next step.
+pub fn triage(page: &Page, style: Style) -> String {
+    let mut out = String::new();
+    let changed =
+        if page.run.target == "live" { "nothing on it was changed" } else { "nothing in it was changed" };
+    out.push('\n');
+    out.push_str(&wrap("  ", &format!("Looked at {} for {:.1} s; {changed}.", page.host, page.seconds)));
+    let counts: Vec<String> =
+        page.counts.iter().map(|(count, what)| format!("{} {what}", grouped(*count))).collect();
+    if !counts.is_empty() {
+        out.push_str(&wrap("  ", &counts.join(" · ")));
+    }
+    for notice in &page.notices {
+        out.push('\n');
+        out.push_str(&wrap("  ", notice));
+    }
+    out.push('\n');
+    if page.stories.is_empty() {
+        nothing(page, &mut out);
+    } else {
+        stories(page, style, &mut out);
+    }
+    small(page, &mut out);
+    unseen(page, &mut out);
+    case(page, &mut out);
+    out.push('\n');
+    out.push_str(&next(page, style));
+    out
+}
+
+fn nothing(page: &Page, out: &mut String) {
+    let from = match (page.run.target.as_str(), page.run.uid) {
+        ("live", 0) => "in what can be seen from a running system as root",
+        ("live", _) => "in what an ordinary user can see from a running system",
+        _ => "in what the files looked at can show",
+    };
+    out.push_str(&wrap("  ", &format!("No sign of compromise {from}.")));
+    out.push_str(&wrap(
+        "  ",
+        "Not the same as clean: a lying kernel, memory, and file contents were not checked.",
+    ));
+}
+
+fn stories(page: &Page, style: Style, out: &mut String) {
+    let title = counted(page.stories.len(), "story needs you", "stories need you");
+    let head = spread(&format!("  {title}"), "what to read");
+    out.push_str(&head.replacen(&title, &style.strong(&title), 1));
+    let _ = writeln!(out, "  {}", "─".repeat(78));
+    for story in page.stories.iter().take(SHOWN) {
+        one(page, story, style, out);
+    }
+    if let Some(more) = page.stories.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        out.push_str(&wrap("     ", &format!("and {more} more, less bad: {} show", "calma")));
+    }
+}
+
+fn one(page: &Page, story: &Story, style: Style, out: &mut String) {
+    let right = format!("{:<12} calma show {}", story.certainty.to_string(), story.number);
+    let room = super::layout::WIDTH - right.chars().count() - 7;
+    let title = cut(&story.title, room);
+    let line = spread(&format!(" {:>2}  {title}", story.number), &right);
+    out.push_str(&line.replacen(&title, &style.severity(story.severity, &title), 1));
+    if title.ends_with('…') {
+        out.push_str(&wrap("     ", &story.title));
+    }
+    let members: Vec<_> = story.findings.iter().filter_map(|index| page.findings.get(*index)).collect();
+    let mut named: Vec<String> = Vec::new();
+    for finding in &members {
+        for name in finding.subjects.iter().map(subject) {
+            if !named.contains(&name) && named.len() < 6 {
+                named.push(name);
+            }
+        }
+    }
+    if !named.is_empty() {
+        out.push_str(&wrap("     ", &named.join(" · ")));
+    }
+    if let Some(worst) = members.first() {
+        out.push_str(&wrap("     ", &format!("Why it matters: {}", worst.why)));
+        if !worst.innocent.is_empty() {
+            out.push_str(&wrap("     ", &format!("Innocent if: {}.", worst.innocent.trim_end_matches('.'))));
+        }
+    }
+    if let Some(more) = members.len().checked_sub(1).filter(|more| *more > 0) {
+        out.push_str(&wrap(
+            "     ",
+            &format!("{} more in this story.", counted(more, "finding", "findings")),
+        ));
+    }
+}
+
+fn small(page: &Page, out: &mut String) {
+    let small = page.findings.iter().filter(|f| f.severity < Severity::Medium && f.story == 0).count();
+    if small > 0 {
+        out.push('\n');
+        let what = counted(small, "small thing", "small things");
+        out.push_str(&wrap("  ", &format!("{what}, probably yours: calma show --low")));
+    }
+}
+
+fn unseen(page: &Page, out: &mut String) {
+    let mut gaps: Vec<_> = page.gaps.iter().collect();
+    gaps.sort_by_key(|gap| (!gap.important, std::cmp::Reverse(gap.count)));
+    if gaps.is_empty() {
+        return;
+    }
+    let named: Vec<String> = gaps.iter().take(3).map(|gap| format!("{} ({})", gap.what, gap.why)).collect();
+    let more = gaps.len().saturating_sub(3);
+    let rest = if more > 0 { format!("; {more} more: calma show gaps") } else { String::new() };
+    out.push('\n');
+    out.push_str(&wrap("  ", &format!("Not seen: {}{rest}.", named.join("; "))));
+}
+
+fn case(page: &Page, out: &mut String) {
+    out.push('\n');
+    out.push_str(&wrap("  Case: ", &page.case));
+    if let Some(phrase) = &page.phrase {
+        out.push_str(&wrap("  Write this down, it proves the case later: ", phrase));
+    }
+}
+
+fn next(page: &Page, style: Style) -> String {
+    let (what, how) = if !page.complete() {
+        ("finish the look:", format!("{} triage --case {} --resume", page.command, page.case))
+    } else if let Some(first) = page.stories.first() {
+        ("read the first story:", format!("calma show {} --case {}", first.number, page.case))
+    } else if page.run.target == "live" && page.run.uid != 0 {
+        ("look again with root's rights, which see more:", format!("{} triage", sudo(&page.command)))
+    } else {
+        (
+            "keep the case where the server can not reach it:",
+            format!("calma case export --case {}", page.case),
+        )
+    };
+    let line = wrap("  ", &format!("Next: {what}   {how}"));
+    line.replacen("Next:", &style.strong("Next:"), 1)
+}
+
+fn sudo(command: &str) -> String {
+    if command == "calma" { "sudo calma".to_owned() } else { format!("{command} --sudo") }
+}
+
+/// 1,942
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
