@@ -1,6 +1,7 @@
 //! Runs the collectors in the order of volatility and emits the framed stream.
 
 use crate::{Collector, Context, Item, Needs, Options, Out, Volatility};
+use calma_host::Manners;
 use calma_record::frame::{Encoder, FULL, FrameKind, write_record};
 use calma_record::{Blob, Body, Digest, End, Gap, Record, Run, Step, StepState, kinds};
 use sha2::{Digest as _, Sha256};
@@ -54,6 +55,7 @@ pub fn run(
             emitter.step(&name, StepState::Stopped, 0)?;
             continue;
         }
+        emitter.wait_for_calm(context, collector, stop)?;
         let patience = left.map_or(collector.card.patience, |left| left.min(collector.card.patience));
         complete &= emitter.collect(collector, context, patience, stop)?;
     }
@@ -73,6 +75,15 @@ fn chosen(context: &Context) -> Vec<&'static Collector> {
         .collect();
     chosen.sort_by_key(|c| (c.card.volatility, c.card.name));
     chosen
+}
+
+/// What is on disk stays there and can wait for the host's own work; what is gone in seconds can not.
+fn manners(collector: &Collector, options: &Options) -> Manners {
+    if collector.card.volatility == Volatility::OnDisk && !options.hurry {
+        Manners::Gentle
+    } else {
+        Manners::Prompt
+    }
 }
 
 /// Turns items into records and records into frames.
@@ -105,6 +116,28 @@ impl<'a> Emitter<'a> {
         }
     }
 
+    /// Holds back a collector that can wait while the host is short of memory or disk time, for a bounded while.
+    fn wait_for_calm(
+        &mut self,
+        context: &Context,
+        collector: &Collector,
+        stop: &AtomicBool,
+    ) -> io::Result<()> {
+        const LONGEST: Duration = Duration::from_secs(5);
+        if manners(collector, &context.options) == Manners::Prompt || context.host.kernel().is_none() {
+            return Ok(());
+        }
+        let start = Instant::now();
+        while start.elapsed() < LONGEST
+            && !stop.load(Ordering::Relaxed)
+            && calma_host::pressed(context.host.tree())
+        {
+            self.flush()?;
+            std::thread::sleep(FLUSH);
+        }
+        Ok(())
+    }
+
     /// Runs one collector on its own thread. True if it ran to its end.
     fn collect(
         &mut self,
@@ -119,8 +152,10 @@ impl<'a> Emitter<'a> {
         let leave = Arc::new(AtomicBool::new(false));
         let (mut out, from) = Out::new(1024, Arc::clone(&leave));
         let counter = out.clone_counter();
+        let manners = manners(collector, &context.options);
         let (collect, context) = (collector.collect, Arc::clone(context));
         let worker = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            calma_host::behave(manners);
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| collect(&context, &mut out))).is_ok()
         })?;
         let end = Instant::now() + patience;

@@ -63,6 +63,11 @@ impl Tables {
         self.kinds.get(K::NAME).map_or(0, Vec::len)
     }
 
+    /// How many facts there are of the kind with this name.
+    pub fn count_named(&self, kind: &str) -> usize {
+        self.kinds.get(kind).map_or(0, Vec::len)
+    }
+
     /// What the run said of itself.
     pub fn run(&self) -> Option<&Run> {
         self.run.as_ref()

@@ -7,6 +7,8 @@
 mod bpf;
 mod clock;
 mod error;
+mod gentle;
+mod interrupt;
 mod kernel;
 mod live;
 mod mem;
@@ -19,6 +21,8 @@ mod tree;
 pub use bpf::Bpf;
 pub use clock::Clock;
 pub use error::{Cause, HostError};
+pub use gentle::{Manners, behave, pressed};
+pub use interrupt::on_interrupt;
 pub use kernel::{Identity, Kernel};
 pub use live::Live;
 pub use mem::{Mem, MemNetwork};

@@ -92,6 +92,8 @@ pub struct Run {
     pub uid: u32,
     /// calma's own process id on the host.
     pub pid: u32,
+    /// The interrupted stream that this one continues; empty for a fresh look.
+    pub continues: String,
 }
 
 /// A collector's begin or end.
