@@ -11,6 +11,7 @@ mod describe;
 mod out;
 mod owner;
 mod patience;
+mod pids;
 mod runner;
 
 pub use collector::{Card, Collector, Needs, Volatility};

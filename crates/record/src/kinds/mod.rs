@@ -6,15 +6,19 @@ mod account;
 mod clock_offset;
 mod file;
 mod footprint;
+mod mount;
 mod package_list;
 mod process;
+mod system;
 
 pub use account::Account;
 pub use clock_offset::ClockOffset;
 pub use file::File;
 pub use footprint::Footprint;
+pub use mount::Mount;
 pub use package_list::PackageList;
 pub use process::Process;
+pub use system::System;
 
 use crate::{Kind as _, Schema};
 
@@ -27,8 +31,10 @@ pub enum Fact {
     ClockOffset(ClockOffset),
     File(File),
     Footprint(Footprint),
+    Mount(Mount),
     PackageList(PackageList),
     Process(Process),
+    System(System),
 }
 
 impl Fact {
@@ -39,8 +45,10 @@ impl Fact {
             Self::ClockOffset(_) => ClockOffset::NAME,
             Self::File(_) => File::NAME,
             Self::Footprint(_) => Footprint::NAME,
+            Self::Mount(_) => Mount::NAME,
             Self::PackageList(_) => PackageList::NAME,
             Self::Process(_) => Process::NAME,
+            Self::System(_) => System::NAME,
         }
     }
 }
@@ -52,8 +60,10 @@ pub fn schemas() -> Vec<Schema> {
         ClockOffset::schema,
         File::schema,
         Footprint::schema,
+        Mount::schema,
         PackageList::schema,
         Process::schema,
+        System::schema,
     ]
     .iter()
     .map(|schema| schema())
