@@ -12,6 +12,7 @@ mod out;
 mod owner;
 mod patience;
 mod pids;
+mod process;
 mod runner;
 
 pub use collector::{Card, Collector, Needs, Volatility};

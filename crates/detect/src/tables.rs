@@ -33,7 +33,7 @@ impl<K> std::ops::Deref for Row<'_, K> {
 /// The facts of one or more streams by kind, and what the runs said of themselves.
 #[derive(Debug, Default)]
 pub struct Tables {
-    kinds: BTreeMap<&'static str, Vec<(RecordId, Source, Fact)>>,
+    kinds: BTreeMap<&'static str, Vec<(RecordId, Source, Box<Fact>)>>,
     run: Option<Run>,
 }
 
@@ -43,7 +43,7 @@ impl Tables {
         match record.body {
             Body::Fact { from, fact } => {
                 let id = RecordId { stream: stream.clone(), seq: record.seq };
-                self.kinds.entry(fact.kind()).or_default().push((id, from, *fact));
+                self.kinds.entry(fact.kind()).or_default().push((id, from, fact));
             }
             Body::Run(run) => {
                 self.run.get_or_insert(*run);

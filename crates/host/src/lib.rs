@@ -25,10 +25,10 @@ pub use gentle::{Manners, behave, pressed};
 pub use interrupt::on_interrupt;
 pub use kernel::{Identity, Kernel};
 pub use live::Live;
-pub use mem::{Mem, MemNetwork};
+pub use mem::{Mem, MemNetwork, MemProcesses};
 pub use network::{Answer, Namespace, Network, Protocol, Request};
 pub use path::{join, parent, resolve};
-pub use processes::Processes;
+pub use processes::{Asking, Held, Processes};
 pub use root::{Root, RootError};
 pub use tree::{Content, Entry, FileKind, Follow, Meta, Opened, Tree};
 

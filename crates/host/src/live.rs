@@ -3,6 +3,7 @@
 pub(crate) mod files;
 mod kernel;
 mod netlink;
+mod processes;
 
 use crate::{Clock, Content, Entry, Follow, Host, HostError, Kernel, Meta, Opened, Tree};
 use calma_record::{Text, Timestamp};
@@ -66,13 +67,21 @@ pub(crate) fn peak_kib() -> u64 {
 }
 
 /// Files the kernel makes up: regular by construction, without access times, and too many to ask twice about.
+///
+/// The links of a process lead out of /proc again, to any file there is.
 fn made_by_kernel(path: &[u8]) -> bool {
-    path.starts_with(b"/proc/") || path.starts_with(b"/sys/")
+    let leads_out = |part: &[u8]| matches!(part, b"exe" | b"cwd" | b"root" | b"fd" | b"map_files");
+    path.starts_with(b"/sys/")
+        || path.strip_prefix(b"/proc/").is_some_and(|rest| !rest.split(|b| *b == b'/').any(leads_out))
 }
 
 impl Tree for Live {
     fn meta(&self, path: &[u8]) -> Result<Meta, HostError> {
         files::meta_at(CWD, path, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| HostError::errno("statx", path, e))
+    }
+
+    fn meta_followed(&self, path: &[u8]) -> Result<Meta, HostError> {
+        files::meta_at(CWD, path, AtFlags::empty()).map_err(|e| HostError::errno("statx", path, e))
     }
 
     fn list(&self, path: &[u8]) -> Result<Vec<Entry>, HostError> {

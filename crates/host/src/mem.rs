@@ -1,8 +1,10 @@
 //! A machine made of values, for tests.
 
 mod network;
+mod processes;
 
 pub use network::MemNetwork;
+pub use processes::MemProcesses;
 
 use crate::{
     Bpf, Cause, Clock, Entry, FileKind, Follow, Host, HostError, Identity, Kernel, Meta, Network, Opened,
@@ -34,6 +36,8 @@ pub struct MemKernel {
     identity: Identity,
     /// Its answers to netlink questions.
     pub network: MemNetwork,
+    /// Its answers about processes.
+    pub processes: MemProcesses,
 }
 
 impl Mem {
@@ -218,6 +222,10 @@ impl Tree for Mem {
         }
     }
 
+    fn meta_followed(&self, path: &[u8]) -> Result<Meta, HostError> {
+        self.meta(&path::resolve(self, path)?)
+    }
+
     fn list(&self, path: &[u8]) -> Result<Vec<Entry>, HostError> {
         let node = self.find("open", path, Follow::Links)?;
         if node.meta.kind != FileKind::Directory {
@@ -297,7 +305,7 @@ impl Kernel for MemKernel {
     }
 
     fn processes(&self) -> &dyn Processes {
-        self
+        &self.processes
     }
 
     fn network(&self) -> &dyn Network {
@@ -309,7 +317,6 @@ impl Kernel for MemKernel {
     }
 }
 
-impl Processes for MemKernel {}
 impl Bpf for MemKernel {}
 
 #[cfg(test)]

@@ -141,6 +141,10 @@ impl Tree for Root {
         files::meta_at(&handle, b"", AtFlags::EMPTY_PATH).map_err(|e| HostError::errno("statx", path, e))
     }
 
+    fn meta_followed(&self, path: &[u8]) -> Result<Meta, HostError> {
+        self.meta(&path::resolve(self, path)?)
+    }
+
     fn list(&self, path: &[u8]) -> Result<Vec<Entry>, HostError> {
         let handle = self.handle(path, OFlags::PATH | OFlags::DIRECTORY)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK;

@@ -91,6 +91,12 @@ pub trait Tree: Send + Sync {
     /// When the name is not there or can not be asked about.
     fn meta(&self, path: &[u8]) -> Result<Meta, HostError>;
 
+    /// Metadata of what the name leads to: a link is followed, the kernel's own links in /proc/PID too.
+    ///
+    /// # Errors
+    /// When the name leads to nothing or can not be asked about.
+    fn meta_followed(&self, path: &[u8]) -> Result<Meta, HostError>;
+
     /// The names of a directory, sorted, without `.` and `..`.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 mod accounts;
 mod mounts;
 mod packages;
+mod processes;
 mod system;
 
 /// Every collector.
@@ -13,5 +14,6 @@ pub static ALL: &[crate::Collector] = &[
     accounts::COLLECTOR,
     mounts::COLLECTOR,
     packages::COLLECTOR,
+    processes::COLLECTOR,
     system::COLLECTOR,
 ];

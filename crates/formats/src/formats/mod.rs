@@ -5,6 +5,11 @@
 pub mod mountinfo;
 pub mod os_release;
 pub mod passwd;
+pub mod process_cgroup;
+pub mod process_maps;
+pub mod process_stat;
+pub mod process_status;
+pub mod process_strings;
 
 /// Every format.
 #[rustfmt::skip]
@@ -12,4 +17,9 @@ pub static ALL: &[crate::Format] = &[
     mountinfo::FORMAT,
     os_release::FORMAT,
     passwd::FORMAT,
+    process_cgroup::FORMAT,
+    process_maps::FORMAT,
+    process_stat::FORMAT,
+    process_status::FORMAT,
+    process_strings::FORMAT,
 ];

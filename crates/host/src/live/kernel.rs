@@ -46,5 +46,4 @@ impl Kernel for LiveKernel {
     }
 }
 
-impl Processes for LiveKernel {}
 impl Bpf for LiveKernel {}

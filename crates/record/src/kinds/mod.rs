@@ -6,18 +6,28 @@ mod account;
 mod clock_offset;
 mod file;
 mod footprint;
+mod hidden_process;
+mod mapped_object;
 mod mount;
+mod open_file;
 mod package_list;
 mod process;
+mod process_mismatch;
+mod process_variable;
 mod system;
 
 pub use account::Account;
 pub use clock_offset::ClockOffset;
 pub use file::File;
 pub use footprint::Footprint;
+pub use hidden_process::HiddenProcess;
+pub use mapped_object::MappedObject;
 pub use mount::Mount;
+pub use open_file::OpenFile;
 pub use package_list::PackageList;
 pub use process::Process;
+pub use process_mismatch::ProcessMismatch;
+pub use process_variable::ProcessVariable;
 pub use system::System;
 
 use crate::{Kind as _, Schema};
@@ -26,14 +36,20 @@ use crate::{Kind as _, Schema};
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "each variant's kind is documented")]
+#[expect(clippy::large_enum_variant, reason = "facts are boxed wherever many are kept")]
 pub enum Fact {
     Account(Account),
     ClockOffset(ClockOffset),
     File(File),
     Footprint(Footprint),
+    HiddenProcess(HiddenProcess),
+    MappedObject(MappedObject),
     Mount(Mount),
+    OpenFile(OpenFile),
     PackageList(PackageList),
     Process(Process),
+    ProcessMismatch(ProcessMismatch),
+    ProcessVariable(ProcessVariable),
     System(System),
 }
 
@@ -45,9 +61,14 @@ impl Fact {
             Self::ClockOffset(_) => ClockOffset::NAME,
             Self::File(_) => File::NAME,
             Self::Footprint(_) => Footprint::NAME,
+            Self::HiddenProcess(_) => HiddenProcess::NAME,
+            Self::MappedObject(_) => MappedObject::NAME,
             Self::Mount(_) => Mount::NAME,
+            Self::OpenFile(_) => OpenFile::NAME,
             Self::PackageList(_) => PackageList::NAME,
             Self::Process(_) => Process::NAME,
+            Self::ProcessMismatch(_) => ProcessMismatch::NAME,
+            Self::ProcessVariable(_) => ProcessVariable::NAME,
             Self::System(_) => System::NAME,
         }
     }
@@ -60,9 +81,14 @@ pub fn schemas() -> Vec<Schema> {
         ClockOffset::schema,
         File::schema,
         Footprint::schema,
+        HiddenProcess::schema,
+        MappedObject::schema,
         Mount::schema,
+        OpenFile::schema,
         PackageList::schema,
         Process::schema,
+        ProcessMismatch::schema,
+        ProcessVariable::schema,
         System::schema,
     ]
     .iter()
