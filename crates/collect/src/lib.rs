@@ -14,6 +14,7 @@ mod patience;
 mod pids;
 mod process;
 mod runner;
+mod walk;
 
 pub use collector::{Card, Collector, Needs, Volatility};
 pub use collectors::ALL;

@@ -9,6 +9,8 @@ pub enum Cause {
     Errno(i32),
     /// A device, FIFO or socket stands where a file was expected; it was not opened.
     NotAFile,
+    /// Something else stands where a directory was expected.
+    NotADirectory,
     /// More symbolic links than the kernel itself would follow.
     Loop,
     /// The in-memory host or this target has no such interface.
@@ -75,6 +77,7 @@ impl HostError {
                 text.split(" (os error").next().unwrap_or_default().to_lowercase()
             }
             Cause::NotAFile => "it is not a regular file, and was not opened".to_owned(),
+            Cause::NotADirectory => "it is not a directory, and was not entered".to_owned(),
             Cause::Loop => "its symbolic links form a loop".to_owned(),
             Cause::Unsupported => "not available on this target".to_owned(),
         }

@@ -93,6 +93,12 @@ impl Tree for Live {
         files::entries(directory).map_err(|e| HostError::errno("getdents64", path, e))
     }
 
+    fn survey(&self, path: &[u8], most: usize) -> Result<Vec<(Entry, Option<Meta>)>, HostError> {
+        let directory = files::open_for_walk(CWD, path, path, &self.touched)
+            .map_err(|e| HostError::errno("open", path, e))?;
+        files::survey(&directory, most).map_err(|e| HostError::errno("getdents64", path, e))
+    }
+
     fn open(&self, path: &[u8], follow: Follow) -> Result<Box<dyn Opened>, HostError> {
         let mut flags = OFlags::CLOEXEC;
         if follow == Follow::No {

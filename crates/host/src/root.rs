@@ -155,6 +155,13 @@ impl Tree for Root {
         files::entries(directory).map_err(|e| HostError::errno("getdents64", path, e))
     }
 
+    fn survey(&self, path: &[u8], most: usize) -> Result<Vec<(Entry, Option<Meta>)>, HostError> {
+        let relative = path.strip_prefix(b"/").unwrap_or(path);
+        let directory = files::open_for_walk(&self.directory, relative, path, &self.touched)
+            .map_err(|e| HostError::errno("open", path, e))?;
+        files::survey(&directory, most).map_err(|e| HostError::errno("getdents64", path, e))
+    }
+
     fn open(&self, path: &[u8], follow: Follow) -> Result<Box<dyn Opened>, HostError> {
         let mut flags = OFlags::PATH;
         if follow == Follow::No {

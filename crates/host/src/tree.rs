@@ -103,6 +103,23 @@ pub trait Tree: Send + Sync {
     /// When it is no directory or can not be read.
     fn list(&self, path: &[u8]) -> Result<Vec<Entry>, HostError>;
 
+    /// At most `most` names of a directory with the metadata of those that are regular files, sorted; no link is
+    /// followed, not even on the way. For walks: one look-up a directory instead of one a file.
+    ///
+    /// # Errors
+    /// When it is no directory, or a link stands on the way, or it can not be read.
+    fn survey(&self, path: &[u8], most: usize) -> Result<Vec<(Entry, Option<Meta>)>, HostError> {
+        if self.meta(path)?.kind != FileKind::Directory {
+            return Err(HostError::new("open", path, Cause::NotADirectory));
+        }
+        let described = |entry: Entry| {
+            let file = matches!(entry.kind, Some(FileKind::File) | None);
+            let meta = file.then(|| self.meta(&crate::join(path, entry.name.as_bytes())).ok()).flatten();
+            (entry, meta)
+        };
+        Ok(self.list(path)?.into_iter().take(most).map(described).collect())
+    }
+
     /// Opens a regular file, keeping its access time where that is allowed. FIFOs, devices and sockets are refused
     /// without being opened.
     ///

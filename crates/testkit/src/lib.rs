@@ -10,5 +10,5 @@
 
 mod memory;
 
-pub use calma_host::Mem;
+pub use calma_host::{Mem, Meta};
 pub use memory::{Seen, check};

@@ -6,6 +6,7 @@ mod accounts;
 mod mounts;
 mod packages;
 mod processes;
+mod special_files;
 mod system;
 
 /// Every collector.
@@ -15,5 +16,6 @@ pub static ALL: &[crate::Collector] = &[
     mounts::COLLECTOR,
     packages::COLLECTOR,
     processes::COLLECTOR,
+    special_files::COLLECTOR,
     system::COLLECTOR,
 ];

@@ -4,10 +4,12 @@
 
 mod mount_over_proc;
 mod second_root;
+mod special_files;
 
 /// Every detector.
 #[rustfmt::skip]
 pub static ALL: &[crate::Detector] = &[
     mount_over_proc::DETECTOR,
     second_root::DETECTOR,
+    special_files::DETECTOR,
 ];

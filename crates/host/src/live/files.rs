@@ -3,7 +3,7 @@
 use crate::{Cause, Content, Entry, FileKind, HostError, Meta, Opened};
 use calma_record::{Text, Timestamp};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
-use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 use std::io::{self, Read};
 use std::sync::Mutex;
@@ -192,20 +192,82 @@ pub(crate) fn entries(directory: OwnedFd) -> Result<Vec<Entry>, Errno> {
         if name == b"." || name == b".." {
             continue;
         }
-        entries.push(Entry {
-            name: name.into(),
-            kind: match entry.file_type() {
-                rustix::fs::FileType::RegularFile => Some(FileKind::File),
-                rustix::fs::FileType::Directory => Some(FileKind::Directory),
-                rustix::fs::FileType::Symlink => Some(FileKind::Link),
-                rustix::fs::FileType::Unknown => None,
-                _ => Some(FileKind::Other),
-            },
-            inode: entry.ino(),
-        });
+        entries.push(Entry { name: name.into(), kind: listed_kind(entry.file_type()), inode: entry.ino() });
     }
     entries.sort();
     Ok(entries)
+}
+
+/// Opens a directory for a walk below `start`: no link is followed anywhere on the way, and a path longer than the
+/// kernel takes at once (PATH_MAX) is gone in steps.
+pub(crate) fn open_for_walk(
+    start: impl AsFd,
+    relative: &[u8],
+    path: &[u8],
+    touched: &Touched,
+) -> Result<OwnedFd, Errno> {
+    const AT_ONCE: usize = 4000;
+    let step = |start: &dyn AsFd, part: &[u8], flags: OFlags| {
+        let part = if part.is_empty() { b"." } else { part };
+        let flags = flags | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let strict = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        match rustix::fs::openat2(start.as_fd(), part, flags, Mode::empty(), strict) {
+            // Kernels before 5.6: the last component at least is no link.
+            Err(Errno::NOSYS) => {
+                rustix::fs::openat(start.as_fd(), part, flags | OFlags::NOFOLLOW, Mode::empty())
+            }
+            other => other,
+        }
+    };
+    let (mut rest, mut held): (&[u8], Option<OwnedFd>) = (relative, None);
+    while rest.len() > AT_ONCE {
+        let head = rest.get(..AT_ONCE).unwrap_or(rest);
+        let at = head.iter().rposition(|b| *b == b'/').ok_or(Errno::NAMETOOLONG)?;
+        let (part, behind) = (rest.get(..at).unwrap_or_default(), rest.get(at + 1..).unwrap_or_default());
+        let next = match &held {
+            Some(directory) => step(directory, part, OFlags::PATH)?,
+            None => step(&start, part, OFlags::PATH)?,
+        };
+        (rest, held) = (behind, Some(next));
+    }
+    open_untouched(OFlags::RDONLY | OFlags::NONBLOCK, path, touched, |flags| match &held {
+        Some(directory) => step(directory, rest, flags),
+        None => step(&start, rest, flags),
+    })
+}
+
+/// At most `most` names of an open directory with the metadata of its regular files, sorted.
+pub(crate) fn survey(directory: &OwnedFd, most: usize) -> Result<Vec<(Entry, Option<Meta>)>, Errno> {
+    let mut buffer = Vec::with_capacity(32 << 10);
+    let mut listing = rustix::fs::RawDir::new(directory, buffer.spare_capacity_mut());
+    let mut found = Vec::new();
+    while let Some(entry) = listing.next().filter(|_| found.len() < most) {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name == b"." || name == b".." {
+            continue;
+        }
+        let mut kind = listed_kind(entry.file_type());
+        let mut meta = None;
+        if matches!(kind, Some(FileKind::File) | None) {
+            meta = meta_at(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok();
+            kind = meta.as_ref().map(|meta| meta.kind).or(kind);
+            meta = meta.filter(|meta| meta.kind == FileKind::File);
+        }
+        found.push((Entry { name: name.into(), kind, inode: entry.ino() }, meta));
+    }
+    found.sort_unstable_by(|a, b| a.0.name.cmp(&b.0.name));
+    Ok(found)
+}
+
+fn listed_kind(kind: rustix::fs::FileType) -> Option<FileKind> {
+    match kind {
+        rustix::fs::FileType::RegularFile => Some(FileKind::File),
+        rustix::fs::FileType::Directory => Some(FileKind::Directory),
+        rustix::fs::FileType::Symlink => Some(FileKind::Link),
+        rustix::fs::FileType::Unknown => None,
+        _ => Some(FileKind::Other),
+    }
 }
 
 /// An extended attribute of the name itself; a value is at most 64 KiB (xattr(7)).

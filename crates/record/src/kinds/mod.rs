@@ -14,6 +14,7 @@ mod package_list;
 mod process;
 mod process_mismatch;
 mod process_variable;
+mod special_file;
 mod system;
 
 pub use account::Account;
@@ -28,6 +29,7 @@ pub use package_list::PackageList;
 pub use process::Process;
 pub use process_mismatch::ProcessMismatch;
 pub use process_variable::ProcessVariable;
+pub use special_file::SpecialFile;
 pub use system::System;
 
 use crate::{Kind as _, Schema};
@@ -50,6 +52,7 @@ pub enum Fact {
     Process(Process),
     ProcessMismatch(ProcessMismatch),
     ProcessVariable(ProcessVariable),
+    SpecialFile(SpecialFile),
     System(System),
 }
 
@@ -69,6 +72,7 @@ impl Fact {
             Self::Process(_) => Process::NAME,
             Self::ProcessMismatch(_) => ProcessMismatch::NAME,
             Self::ProcessVariable(_) => ProcessVariable::NAME,
+            Self::SpecialFile(_) => SpecialFile::NAME,
             Self::System(_) => System::NAME,
         }
     }
@@ -89,6 +93,7 @@ pub fn schemas() -> Vec<Schema> {
         Process::schema,
         ProcessMismatch::schema,
         ProcessVariable::schema,
+        SpecialFile::schema,
         System::schema,
     ]
     .iter()
