@@ -15,6 +15,8 @@ mod pids;
 mod process;
 mod runner;
 mod walk;
+mod settings;
+mod sshd;
 
 pub use collector::{Card, Collector, Needs, Volatility};
 pub use collectors::ALL;

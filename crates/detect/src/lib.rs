@@ -7,6 +7,7 @@
 mod detector;
 mod detectors;
 mod draft;
+mod entry;
 mod judge;
 mod stories;
 mod tables;

@@ -12,6 +12,14 @@ pub fn meaningful(text: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
         .filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"))
 }
 
+/// The same with the blanks around a line kept, for formats where they may hide something.
+pub fn meaningful_untrimmed(text: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    numbered(text).filter(|(_, line)| {
+        let line = line.trim_ascii();
+        !line.is_empty() && !line.starts_with(b"#")
+    })
+}
+
 /// The words of a line, split at spaces and tabs.
 pub fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(|b| matches!(b, b' ' | b'\t')).filter(|word| !word.is_empty())
