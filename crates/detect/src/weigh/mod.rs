@@ -1,10 +1,20 @@
 //! What makes a path or a command worth a second look: judgements that several detectors share.
 
+mod acts;
+mod code;
 mod command;
 mod files;
+mod flows;
+mod item;
+mod places;
+mod shell;
+#[cfg(test)]
+mod tests;
+mod walk;
 
-pub use command::{Weight, command};
+pub use command::{Weight, command, file, variable};
 pub use files::Files;
+pub use places::{is_below, is_deceptive, is_hidden, is_open, is_packaged_place};
 
 use calma_record::Text;
 

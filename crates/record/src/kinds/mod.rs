@@ -16,9 +16,12 @@ mod package_list;
 mod process;
 mod process_mismatch;
 mod process_variable;
+mod scheduled_job;
 mod special_file;
 mod ssh_setting;
+mod startup_command;
 mod system;
+mod unit;
 
 pub use account::Account;
 pub use authorized_key::AuthorizedKey;
@@ -34,9 +37,12 @@ pub use package_list::PackageList;
 pub use process::Process;
 pub use process_mismatch::ProcessMismatch;
 pub use process_variable::ProcessVariable;
+pub use scheduled_job::ScheduledJob;
 pub use special_file::SpecialFile;
 pub use ssh_setting::SshSetting;
+pub use startup_command::StartupCommand;
 pub use system::System;
+pub use unit::Unit;
 
 use crate::{Kind as _, Schema};
 
@@ -60,9 +66,12 @@ pub enum Fact {
     Process(Process),
     ProcessMismatch(ProcessMismatch),
     ProcessVariable(ProcessVariable),
+    ScheduledJob(ScheduledJob),
     SpecialFile(SpecialFile),
     SshSetting(SshSetting),
+    StartupCommand(StartupCommand),
     System(System),
+    Unit(Unit),
 }
 
 impl Fact {
@@ -83,9 +92,12 @@ impl Fact {
             Self::Process(_) => Process::NAME,
             Self::ProcessMismatch(_) => ProcessMismatch::NAME,
             Self::ProcessVariable(_) => ProcessVariable::NAME,
+            Self::ScheduledJob(_) => ScheduledJob::NAME,
             Self::SpecialFile(_) => SpecialFile::NAME,
             Self::SshSetting(_) => SshSetting::NAME,
+            Self::StartupCommand(_) => StartupCommand::NAME,
             Self::System(_) => System::NAME,
+            Self::Unit(_) => Unit::NAME,
         }
     }
 }
@@ -107,9 +119,12 @@ pub fn schemas() -> Vec<Schema> {
         Process::schema,
         ProcessMismatch::schema,
         ProcessVariable::schema,
+        ScheduledJob::schema,
         SpecialFile::schema,
         SshSetting::schema,
+        StartupCommand::schema,
         System::schema,
+        Unit::schema,
     ]
     .iter()
     .map(|schema| schema())
