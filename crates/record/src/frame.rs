@@ -6,7 +6,7 @@
 //! |---|---|
 //! | 0..4 | `CALM` |
 //! | 4 | version, 1 |
-//! | 5 | kind: 1 records, 2 piece of evidence, 3 seal |
+//! | 5 | kind: 1 records, 2 piece of evidence, 3 seal, 4 the keeper's own lines |
 //! | 6..8 | zero |
 //! | 8..16 | number of the frame, from 0, little endian |
 //! | 16..20 | length of the payload before compression |
@@ -38,6 +38,8 @@ pub enum FrameKind {
     Chunk,
     /// A seal: a signature over the head before it.
     Seal,
+    /// Lines of JSON that the keeper wrote into a stored stream. Never sent by a host side.
+    Keeper,
 }
 
 impl FrameKind {
@@ -46,11 +48,12 @@ impl FrameKind {
             Self::Records => 1,
             Self::Chunk => 2,
             Self::Seal => 3,
+            Self::Keeper => 4,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        [Self::Records, Self::Chunk, Self::Seal].into_iter().find(|kind| kind.code() == code)
+        [Self::Records, Self::Chunk, Self::Seal, Self::Keeper].into_iter().find(|kind| kind.code() == code)
     }
 }
 
@@ -139,7 +142,7 @@ impl Encoder {
         let stored = match kind {
             FrameKind::Seal => raw.to_vec(),
             // Level 1: the suspect's processor is not ours to spend.
-            FrameKind::Records | FrameKind::Chunk => zstd::bulk::compress(raw, 1)?,
+            FrameKind::Records | FrameKind::Chunk | FrameKind::Keeper => zstd::bulk::compress(raw, 1)?,
         };
         let raw_length = u32::try_from(raw.len()).map_err(io::Error::other)?;
         self.encode_stored(kind, raw_length, &stored)

@@ -1,0 +1,270 @@
+//! Making and opening a case, and beginning a stream in it.
+
+use crate::chain::Chain;
+use crate::folder::{Folder, fault, rename_new};
+use crate::keeper::{Earlier, Line, Opening};
+use crate::pieces::{Bounds, Pieces};
+use crate::scan::{self, Scan};
+use crate::seal::SealLine;
+use crate::{About, CaseError, StreamWriter, about, now};
+use calma_record::{Digest, StreamName};
+use ed25519_dalek::SigningKey;
+use rustix::fs::{CWD, FlockOperation, Mode, flock, fstat, mkdirat};
+use rustix::io::Errno;
+use std::os::fd::AsFd;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const ABOUT: &str = "case.json";
+const README: &str = "README.txt";
+const README_TEXT: &str = include_str!("readme.txt");
+
+/// A case: one folder.
+#[derive(Debug)]
+pub struct Case {
+    folder: Folder,
+    pub(crate) streams: Folder,
+    pub(crate) evidence: Folder,
+    about: About,
+}
+
+/// The case's own lock, held while streams are named or sealed; gone when dropped.
+pub(crate) struct Lock {
+    _folder: Folder,
+}
+
+impl Case {
+    /// Makes a new case, with mode 0700. The folder appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`CaseError::AlreadyThere`] when there is a case, [`CaseError::InTheWay`] when there is something else.
+    pub fn create(folder: &Path, about: &About) -> Result<Self, CaseError> {
+        if folder.symlink_metadata().is_ok() {
+            return Err(Self::in_the_way(folder));
+        }
+        let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
+            return Err(CaseError::InTheWay(folder.to_owned()));
+        };
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(|error| {
+            CaseError::Io { doing: "can not make the folder", place: parent.to_owned(), error }
+        })?;
+        let mut unfinished = std::ffi::OsString::from(".");
+        unfinished.push(name);
+        unfinished.push(format!(".{}", std::process::id()));
+        let unfinished = parent.join(unfinished);
+        mkdirat(CWD, &unfinished, Mode::RWXU).map_err(fault("can not make the folder", &unfinished))?;
+        let made = Self::fill(&unfinished, about).and_then(|()| {
+            rename_new(CWD, &unfinished, CWD, folder).map_err(|errno| match errno {
+                Errno::EXIST | Errno::NOTEMPTY => Self::in_the_way(folder),
+                errno => fault("can not make the folder", folder)(errno),
+            })
+        });
+        if let Err(error) = made {
+            // Only what this call has made; if that fails too, an unfinished folder stays, which is no case.
+            let _ = std::fs::remove_dir_all(&unfinished);
+            return Err(error);
+        }
+        Folder::open(parent)?.sync()?;
+        Self::open(folder)
+    }
+
+    fn fill(folder: &Path, about: &About) -> Result<(), CaseError> {
+        let folder = Folder::open(folder)?;
+        folder.make_sub("streams")?.sync()?;
+        folder.make_sub("evidence")?.sync()?;
+        folder.make_sub("derived")?;
+        folder.write_new(README, README_TEXT.as_bytes())?;
+        let mut text = serde_json::to_vec_pretty(about)
+            .map_err(|error| folder.fault("can not write", ABOUT, error.into()))?;
+        text.push(b'\n');
+        folder.write_new(ABOUT, &text)?;
+        folder.sync()
+    }
+
+    fn in_the_way(folder: &Path) -> CaseError {
+        match Self::open(folder) {
+            Ok(_) | Err(CaseError::Newer(_)) => CaseError::AlreadyThere(folder.to_owned()),
+            Err(_) => CaseError::InTheWay(folder.to_owned()),
+        }
+    }
+
+    /// Opens a case.
+    ///
+    /// # Errors
+    /// When the folder is not a case, was written by a newer calma, or can not be read.
+    pub fn open(folder: &Path) -> Result<Self, CaseError> {
+        let path = folder;
+        let folder = Folder::open(path)?;
+        if !folder.has(ABOUT) {
+            return Err(CaseError::NotACase(path.to_owned()));
+        }
+        let text = folder.read_small(ABOUT)?;
+        let about: About = serde_json::from_slice(&text).map_err(|_| CaseError::NotACase(path.to_owned()))?;
+        if about.format > about::FORMAT {
+            return Err(CaseError::Newer(path.to_owned()));
+        }
+        let (streams, evidence) = (folder.sub("streams")?, folder.sub("evidence")?);
+        Ok(Self { folder, streams, evidence, about })
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What it is about.
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// The names of its streams, by kind and number.
+    ///
+    /// # Errors
+    /// When the folder can not be listed.
+    pub fn streams(&self) -> Result<Vec<StreamName>, CaseError> {
+        scan::names(&self.streams)
+    }
+
+    /// A folder for what can be made again from the rest.
+    ///
+    /// # Errors
+    /// When it can not be made.
+    pub fn derived(&self) -> Result<PathBuf, CaseError> {
+        self.folder.make_sub("derived").map(|folder| folder.path().to_owned())
+    }
+
+    /// Begins the next stream of a kind: `collection-1`, `collection-2` and so on. Its opening names the heads of all
+    /// streams before it. While it is written, no other stream of the kind can be begun.
+    ///
+    /// # Errors
+    /// [`CaseError::Busy`] when another one is being written; [`CaseError::NotOurs`] when others may write into the folder.
+    pub fn begin(&self, kind: &str) -> Result<StreamWriter, CaseError> {
+        let case = Self::open(self.folder())?;
+        case.is_ours()?;
+        let lock = case.lock()?;
+        let mut earlier = Vec::new();
+        let mut number = 1;
+        for name in case.streams()? {
+            let (its_kind, its_number) = scan::parts(&name.0);
+            if its_kind == kind {
+                let file = scan::open(&case.streams, &name)?;
+                if flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK) {
+                    return Err(CaseError::Busy);
+                }
+                number = number.max(its_number.saturating_add(1));
+            }
+            let scan = scan::scan(&case.streams, &name, false)?;
+            earlier.push(Earlier { frames: scan.frames(), head: scan.head(), stream: name.0 });
+        }
+        let name = StreamName(format!("{kind}-{number}"));
+        if !scan::is_name(&name.0) {
+            return Err(CaseError::NoStream(name.0));
+        }
+        let key = new_key().map_err(fault("can not make a key", self.folder()))?;
+        let opening = Opening {
+            stream: name.0.clone(),
+            opened: now(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            about: scan::digest_of(&case.folder, ABOUT)?,
+            readme: scan::digest_of(&case.folder, README)?,
+            key: Digest(key.verifying_key().to_bytes()),
+            earlier,
+        };
+        let bounds = Bounds::for_free(case.evidence.free());
+        let pieces = Pieces::new(case.folder.sub("evidence")?, &name.0, bounds)?;
+        let chain = case.new_chain(&name, opening)?;
+        drop(lock);
+        Ok(StreamWriter::new(case, name, chain, key, pieces))
+    }
+
+    /// A new stream file with its opening, on the disk.
+    fn new_chain(&self, name: &StreamName, opening: Opening) -> Result<Chain, CaseError> {
+        let file_name = scan::file_name(name);
+        let file = self.streams.create_new(&file_name)?;
+        // A file system without locks has none to wait for.
+        if flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+            return Err(CaseError::Busy);
+        }
+        let mut chain = Chain::new(file);
+        let written = chain
+            .put_lines(&[Line::Opening(Box::new(opening))])
+            .and_then(|()| chain.file().sync_all())
+            .map_err(|error| self.streams.fault("can not write", &file_name, error))
+            .and_then(|()| self.streams.sync());
+        if let Err(error) = written {
+            self.streams.remove(&file_name);
+            return Err(error);
+        }
+        Ok(chain)
+    }
+
+    /// The seal that comes next in this case, for a stream that stands at `end`.
+    pub(crate) fn next_seal(
+        &self,
+        stream: &StreamName,
+        end: (Digest, u64),
+        key: &SigningKey,
+    ) -> Result<SealLine, CaseError> {
+        let mut last: Option<(u32, Digest)> = None;
+        for name in self.streams()?.iter().filter(|name| *name != stream) {
+            let scan: Scan = scan::scan(&self.streams, name, false)?;
+            if let Some(seal) = scan.good_seal()
+                && last.is_none_or(|(number, _)| number < seal.number)
+            {
+                last = Some((seal.number, seal.digest(name)));
+            }
+        }
+        let (number, previous) = last.unwrap_or_default();
+        Ok(SealLine::sign(stream, (number.saturating_add(1), previous), end, key))
+    }
+
+    /// Takes the case's own lock; waits a little for another calma that names or seals a stream at this moment.
+    pub(crate) fn lock(&self) -> Result<Lock, CaseError> {
+        let folder = Folder::open(self.folder())?;
+        for _ in 0..100 {
+            match flock(folder.fd(), FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::WOULDBLOCK | Errno::INTR) => std::thread::sleep(Duration::from_millis(20)),
+                Ok(()) | Err(_) => return Ok(Lock { _folder: folder }),
+            }
+        }
+        Err(CaseError::Busy)
+    }
+
+    /// Whether the folder belongs to this user and nobody else may write into it.
+    fn is_ours(&self) -> Result<(), CaseError> {
+        let others = Mode::WGRP | Mode::WOTH;
+        for folder in [&self.folder, &self.streams, &self.evidence] {
+            let stat = fstat(folder.fd().as_fd()).map_err(fault("can not look at", folder.path()))?;
+            if stat.st_uid != rustix::process::geteuid().as_raw()
+                || Mode::from_raw_mode(stat.st_mode).intersects(others)
+            {
+                return Err(CaseError::NotOurs(self.folder().to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn root(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Names of the small files that each opening pins.
+    pub(crate) const PINNED: [&str; 2] = [ABOUT, README];
+}
+
+/// A signing key of this run, which never leaves memory.
+fn new_key() -> Result<SigningKey, Errno> {
+    let mut seed = [0; 32];
+    let mut rest = seed.as_mut_slice();
+    while !rest.is_empty() {
+        match rustix::rand::getrandom(&mut *rest, rustix::rand::GetRandomFlags::empty()) {
+            Ok(n) => rest = rest.get_mut(n..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let key = SigningKey::from_bytes(&seed);
+    Ok(key)
+}

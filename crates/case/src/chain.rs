@@ -1,0 +1,76 @@
+//! The growing end of one stream: whole frames or nothing.
+
+use calma_record::Digest;
+use calma_record::frame::{Encoder, FrameKind};
+use std::fs::File;
+use std::io::{self, Write};
+
+/// What a frame is made of.
+pub(crate) struct Part<'a> {
+    pub(crate) kind: FrameKind,
+    pub(crate) raw_length: u32,
+    pub(crate) stored: &'a [u8],
+}
+
+/// A file that only grows, by whole frames. A failed write leaves it as it was.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    file: File,
+    head: Digest,
+    frames: u64,
+    length: u64,
+    /// Whether bytes of an unfinished frame may stand behind `length`.
+    ragged: bool,
+}
+
+impl Chain {
+    /// A chain in an empty file opened for appending.
+    pub(crate) fn new(file: File) -> Self {
+        Self { file, head: Digest::default(), frames: 0, length: 0, ragged: false }
+    }
+
+    pub(crate) fn head(&self) -> Digest {
+        self.head
+    }
+
+    pub(crate) fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Appends all parts, each as a frame, or none of them.
+    pub(crate) fn put(&mut self, parts: &[Part<'_>]) -> io::Result<()> {
+        let mut encoder = Encoder::resume(self.head, self.frames);
+        let mut bytes = Vec::new();
+        for part in parts {
+            bytes.extend(encoder.encode_stored(part.kind, part.raw_length, part.stored)?);
+        }
+        if self.ragged {
+            self.file.set_len(self.length)?;
+            self.ragged = false;
+        }
+        if let Err(error) = self.file.write_all(&bytes) {
+            // Kept in mind, so that the next attempt tries again before it appends.
+            self.ragged = self.file.set_len(self.length).is_err();
+            return Err(error);
+        }
+        self.length += bytes.len() as u64;
+        (self.head, self.frames) = (encoder.head(), encoder.frames());
+        Ok(())
+    }
+
+    /// Appends lines of the keeper.
+    pub(crate) fn put_lines(&mut self, lines: &[crate::keeper::Line]) -> io::Result<()> {
+        let (raw_length, stored) = pack(lines)?;
+        self.put(&[Part { kind: FrameKind::Keeper, raw_length, stored: &stored }])
+    }
+}
+
+/// Lines of the keeper as the payload of a frame.
+pub(crate) fn pack(lines: &[crate::keeper::Line]) -> io::Result<(u32, Vec<u8>)> {
+    let text = crate::keeper::text(lines)?;
+    Ok((u32::try_from(text.len()).map_err(io::Error::other)?, zstd::bulk::compress(&text, 3)?))
+}

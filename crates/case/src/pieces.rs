@@ -1,0 +1,242 @@
+//! Pieces of evidence on their way in: bounded, compressed, and named by what really came.
+
+use crate::CaseError;
+use crate::evidence::{self, LARGEST, Piece};
+use crate::folder::Folder;
+use crate::keeper::Kept;
+use calma_record::{Blob, Digest};
+use rustix::fs::{Mode, fchmod};
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Write};
+
+/// Bounds of one run, so that a lying host side fills neither memory nor the disk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Bytes of one piece.
+    pub(crate) piece: u64,
+    /// Bytes of all pieces as they come.
+    pub(crate) total: u64,
+    /// Bytes of all pieces as stored.
+    pub(crate) stored: u64,
+    /// Pieces open at a time.
+    pub(crate) open: usize,
+    /// Pieces in all.
+    pub(crate) pieces: usize,
+}
+
+impl Bounds {
+    /// The bounds for a disk with `free` bytes: never more than half of it.
+    pub(crate) fn for_free(free: u64) -> Self {
+        Self { piece: LARGEST, total: 8 << 30, stored: free / 2, open: 16, pieces: 100_000 }
+    }
+}
+
+/// Why bytes were left out; the reason of a gap.
+pub(crate) type Left = Option<&'static str>;
+
+/// Counts and digests what is written.
+struct Store {
+    file: File,
+    hasher: Sha256,
+    length: u64,
+}
+
+impl Write for Store {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.file.write(bytes)?;
+        self.hasher.update(bytes.get(..n).unwrap_or_default());
+        self.length += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A piece that is still coming.
+struct Open {
+    name: String,
+    to: zstd::Encoder<'static, Store>,
+    hasher: Sha256,
+    size: u64,
+    cut: bool,
+}
+
+/// All pieces of one run.
+pub(crate) struct Pieces {
+    evidence: Folder,
+    partial: Folder,
+    stream: String,
+    bounds: Bounds,
+    open: BTreeMap<u32, Open>,
+    /// Stored, but not yet named in the stream.
+    stored: BTreeMap<u32, (Kept, Left)>,
+    /// Pieces that came to an end, one way or the other; a number is used once.
+    done: BTreeSet<u32>,
+    total: u64,
+    total_stored: u64,
+}
+
+impl Pieces {
+    pub(crate) fn new(evidence: Folder, stream: &str, bounds: Bounds) -> Result<Self, CaseError> {
+        let partial = evidence.make_sub("partial")?;
+        Ok(Self {
+            evidence,
+            partial,
+            stream: stream.to_owned(),
+            bounds,
+            open: BTreeMap::new(),
+            stored: BTreeMap::new(),
+            done: BTreeSet::new(),
+            total: 0,
+            total_stored: 0,
+        })
+    }
+
+    /// Takes bytes of piece `id`. Some reason, when they are left out.
+    pub(crate) fn chunk(&mut self, id: u32, bytes: &[u8]) -> Result<Left, CaseError> {
+        if self.done.contains(&id) || self.stored.contains_key(&id) {
+            return Ok(Some("the host side sent bytes for a piece that had ended"));
+        }
+        if !self.open.contains_key(&id) {
+            if self.open.len() >= self.bounds.open {
+                return Ok(Some("the host side sent too many pieces at once"));
+            }
+            if self.done.len() >= self.bounds.pieces {
+                return Ok(Some("the host side sent too many pieces"));
+            }
+            let name = format!("{}-{id}.zst", self.stream);
+            let file = self.partial.create_new(&name)?;
+            let store = Store { file, hasher: Sha256::new(), length: 0 };
+            let to = zstd::Encoder::new(store, 3)
+                .map_err(|error| self.partial.fault("can not compress", &name, error))?;
+            self.open.insert(id, Open { name, to, hasher: Sha256::new(), size: 0, cut: false });
+        }
+        let Some(open) = self.open.get_mut(&id) else { return Ok(None) };
+        let length = bytes.len() as u64;
+        let stored: u64 = self.total_stored.saturating_add(open.to.get_ref().length);
+        if open.cut
+            || open.size.saturating_add(length) > self.bounds.piece
+            || self.total.saturating_add(length) > self.bounds.total
+            || stored.saturating_add(length) > self.bounds.stored
+        {
+            open.cut = true;
+            return Ok(Some("more evidence came than the case may hold"));
+        }
+        if let Err(error) = open.to.write_all(bytes) {
+            // The compressor's state is lost with the bytes, so the piece is too; its space is given back.
+            let name = open.name.clone();
+            self.drop_piece(id);
+            return Err(self.partial.fault("can not keep a piece of evidence", &name, error));
+        }
+        open.hasher.update(bytes);
+        open.size += length;
+        self.total += length;
+        Ok(None)
+    }
+
+    /// The host side says that a piece is whole. What came is kept under its true digest.
+    pub(crate) fn finish(&mut self, blob: &Blob) -> Result<(Option<Kept>, Left), CaseError> {
+        if let Some((kept, left)) = self.stored.get(&blob.id) {
+            return Ok((Some(kept.clone()), *left));
+        }
+        if self.done.contains(&blob.id) {
+            return Ok((None, Some("its bytes did not come, or could not be kept")));
+        }
+        if !self.open.contains_key(&blob.id) {
+            if blob.size != 0 {
+                return Ok((None, Some("its bytes did not come, or could not be kept")));
+            }
+            // An empty file has no chunks; it is evidence all the same.
+            if let left @ Some(_) = self.chunk(blob.id, &[])? {
+                return Ok((None, left));
+            }
+        }
+        self.store(blob.id, Some(blob))
+    }
+
+    /// Numbers of the pieces that never came to their end.
+    pub(crate) fn unfinished(&self) -> Vec<u32> {
+        self.open.keys().copied().collect()
+    }
+
+    /// Moves what came of piece `id` into the evidence.
+    pub(crate) fn store(&mut self, id: u32, blob: Option<&Blob>) -> Result<(Option<Kept>, Left), CaseError> {
+        let Some(open) = self.open.remove(&id) else { return Ok((None, None)) };
+        let (name, cut, size) = (open.name, open.cut, open.size);
+        let digest = Digest(open.hasher.finalize().into());
+        let store = match open.to.finish() {
+            Ok(store) => store,
+            Err(error) => {
+                self.partial.remove(&name);
+                self.done.insert(id);
+                return Err(self.partial.fault("can not keep a piece of evidence", &name, error));
+            }
+        };
+        let stored = Digest(store.hasher.finalize().into());
+        // Where the file system has no modes, compression alone keeps the piece from being run.
+        let _ = fchmod(&store.file, Mode::RUSR);
+        let placed = store
+            .file
+            .sync_all()
+            .map_err(|error| self.partial.fault("can not keep a piece of evidence", &name, error))
+            .and_then(|()| self.place(&name, &digest, stored));
+        let stored = match placed {
+            Ok(stored) => stored,
+            Err(error) => {
+                self.partial.remove(&name);
+                self.done.insert(id);
+                return Err(error);
+            }
+        };
+        self.total_stored = self.total_stored.saturating_add(store.length);
+        let (claimed, left) = match blob {
+            Some(blob) if blob.digest == digest && blob.size == size => (None, None),
+            Some(blob) if cut => (Some(blob.digest), Some("more evidence came than the case may hold")),
+            Some(blob) => (Some(blob.digest), Some("what came is not what the host side said it sent")),
+            None => (None, Some("the host side did not send it to its end")),
+        };
+        let kept = Kept { id, digest, size, stored, claimed, whole: left.is_none() };
+        self.stored.insert(id, (kept.clone(), left));
+        Ok((Some(kept), left))
+    }
+
+    /// The stream names piece `id` now.
+    pub(crate) fn named(&mut self, id: u32) {
+        self.stored.remove(&id);
+        self.done.insert(id);
+    }
+
+    /// Moves a finished file to its place and returns the digest of the file that stands there.
+    fn place(&self, partial: &str, digest: &Digest, stored: Digest) -> Result<Digest, CaseError> {
+        let (folder, name) = evidence::place(digest);
+        let folder = self.evidence.make_sub(&folder)?;
+        if folder.has(&name) {
+            // The same bytes came before. They are not written again, unless what is there was changed since.
+            let (there, _) = Piece::open(&folder, &name, *digest)?
+                .check()
+                .map_err(|error| folder.fault("the same piece is there and is broken", &name, error))?;
+            self.partial.remove(partial);
+            return Ok(there);
+        }
+        self.partial.rename_new(partial, &folder, &name)?;
+        folder.sync()?;
+        Ok(stored)
+    }
+
+    fn drop_piece(&mut self, id: u32) {
+        if let Some(open) = self.open.remove(&id) {
+            self.partial.remove(&open.name);
+        }
+        self.done.insert(id);
+    }
+}
+
+impl std::fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} pieces open, {} done", self.open.len(), self.done.len())
+    }
+}
