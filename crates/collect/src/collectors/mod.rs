@@ -4,6 +4,8 @@
 
 mod accounts;
 mod authorized_keys;
+mod kernel_settings;
+mod modules;
 mod mounts;
 mod packages;
 mod processes;
@@ -16,6 +18,8 @@ mod system;
 pub static ALL: &[crate::Collector] = &[
     accounts::COLLECTOR,
     authorized_keys::COLLECTOR,
+    kernel_settings::COLLECTOR,
+    modules::COLLECTOR,
     mounts::COLLECTOR,
     packages::COLLECTOR,
     processes::COLLECTOR,

@@ -4,6 +4,8 @@
 
 mod account_passwords;
 mod authorized_keys;
+mod hidden_module;
+mod kernel_program;
 mod mount_over_proc;
 mod powerful_groups;
 mod second_root;
@@ -15,6 +17,8 @@ mod ssh_settings;
 pub static ALL: &[crate::Detector] = &[
     account_passwords::DETECTOR,
     authorized_keys::DETECTOR,
+    hidden_module::DETECTOR,
+    kernel_program::DETECTOR,
     mount_over_proc::DETECTOR,
     powerful_groups::DETECTOR,
     second_root::DETECTOR,

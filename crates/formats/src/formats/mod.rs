@@ -4,6 +4,8 @@
 
 pub mod authorized_keys;
 pub mod group;
+pub mod kernel_hooks;
+pub mod modules;
 pub mod mountinfo;
 pub mod os_release;
 pub mod passwd;
@@ -20,6 +22,8 @@ pub mod ssh_config;
 pub static ALL: &[crate::Format] = &[
     authorized_keys::FORMAT,
     group::FORMAT,
+    kernel_hooks::FORMAT,
+    modules::FORMAT,
     mountinfo::FORMAT,
     os_release::FORMAT,
     passwd::FORMAT,

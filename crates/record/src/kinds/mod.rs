@@ -9,7 +9,9 @@ mod file;
 mod footprint;
 mod group;
 mod hidden_process;
+mod kernel_setting;
 mod mapped_object;
+mod module;
 mod mount;
 mod open_file;
 mod package_list;
@@ -30,7 +32,9 @@ pub use file::File;
 pub use footprint::Footprint;
 pub use group::Group;
 pub use hidden_process::HiddenProcess;
+pub use kernel_setting::KernelSetting;
 pub use mapped_object::MappedObject;
+pub use module::Module;
 pub use mount::Mount;
 pub use open_file::OpenFile;
 pub use package_list::PackageList;
@@ -59,7 +63,9 @@ pub enum Fact {
     Footprint(Footprint),
     Group(Group),
     HiddenProcess(HiddenProcess),
+    KernelSetting(KernelSetting),
     MappedObject(MappedObject),
+    Module(Module),
     Mount(Mount),
     OpenFile(OpenFile),
     PackageList(PackageList),
@@ -85,7 +91,9 @@ impl Fact {
             Self::Footprint(_) => Footprint::NAME,
             Self::Group(_) => Group::NAME,
             Self::HiddenProcess(_) => HiddenProcess::NAME,
+            Self::KernelSetting(_) => KernelSetting::NAME,
             Self::MappedObject(_) => MappedObject::NAME,
+            Self::Module(_) => Module::NAME,
             Self::Mount(_) => Mount::NAME,
             Self::OpenFile(_) => OpenFile::NAME,
             Self::PackageList(_) => PackageList::NAME,
@@ -112,7 +120,9 @@ pub fn schemas() -> Vec<Schema> {
         Footprint::schema,
         Group::schema,
         HiddenProcess::schema,
+        KernelSetting::schema,
         MappedObject::schema,
+        Module::schema,
         Mount::schema,
         OpenFile::schema,
         PackageList::schema,
