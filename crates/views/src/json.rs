@@ -2,7 +2,7 @@
 
 use crate::Page;
 use base64::Engine as _;
-use calma_record::{Certainty, Evidence, Finding, Gap, Severity, Subject, Text};
+use calma_record::{Body, Certainty, Evidence, Finding, Gap, Record, Severity, StreamName, Subject, Text};
 use serde_json::{Value, json};
 
 /// Version of the machine output.
@@ -87,13 +87,32 @@ pub fn end(page: &Page) -> Value {
     })
 }
 
+/// One fact, with its columns; `None` if the record is no fact.
+pub fn fact(stream: &StreamName, record: &Record) -> Option<Value> {
+    let Body::Fact { from, fact } = &record.body else { return None };
+    let mut value = json!({ "type": "fact", "record": format!("{}#{}", stream.0, record.seq), "from": from });
+    if let (Some(object), Ok(Value::Object(columns))) = (value.as_object_mut(), serde_json::to_value(fact)) {
+        // A fact is stored as an object with one member, named by its kind.
+        for (kind, columns) in columns {
+            object.insert("kind".to_owned(), Value::String(kind));
+            if let Value::Object(columns) = columns {
+                object.extend(columns);
+            }
+        }
+    }
+    Some(value)
+}
+
 /// All lines of a page, each ended by a newline.
 pub fn lines(page: &Page) -> String {
+    format!("{}\n{}", run(page), rest(page))
+}
+
+/// All lines of a page but the first.
+pub fn rest(page: &Page) -> String {
     let mut out = String::new();
-    let values = std::iter::once(run(page))
-        .chain(page.findings.iter().map(finding))
-        .chain(page.gaps.iter().map(gap))
-        .chain(std::iter::once(end(page)));
+    let values =
+        page.findings.iter().map(finding).chain(page.gaps.iter().map(gap)).chain(std::iter::once(end(page)));
     for value in values {
         out.push_str(&value.to_string());
         out.push('\n');
