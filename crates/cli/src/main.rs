@@ -1,1 +1,42 @@
-fn main() {}
+//! The binary `calma`: reads the arguments, runs one command, maps its result to a documented exit code.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod exit;
+mod notices;
+mod places;
+mod progress;
+mod show;
+
+use args::{Arguments, Command};
+use clap::Parser as _;
+use exit::Exit;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are answers, everything else is wrong use.
+            let wrong = error.use_stderr();
+            drop(error.print());
+            return if wrong { Exit::WrongUse.into() } else { Exit::Done.into() };
+        }
+    };
+    let result = match arguments.command {
+        None => commands::home::run(),
+        Some(Command::Triage(triage)) => commands::triage::run(&triage),
+        Some(Command::At(at)) => commands::at::run(&at),
+        Some(Command::Show(show)) => commands::show::run(&show),
+        Some(Command::Case(case)) => commands::case::run(&case),
+        Some(Command::HostSide(host_side)) => commands::host_side::run(&host_side),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("{}", commands::complaint(&error));
+            exit::of(&error).into()
+        }
+    }
+}

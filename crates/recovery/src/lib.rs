@@ -1,1 +1,15 @@
-//! (being written)
+//! The ten rules: what calma's commands do, without arguments and without rendering.
+//!
+//! `std::process::Command` is used here for two things alone: the host side, which is this same program, and the user's
+//! own `ssh` on the clean machine. No program of the examined host is run.
+#![forbid(unsafe_code)]
+
+mod child;
+mod look;
+mod mounted;
+mod review;
+
+pub use child::LocalChild;
+pub use look::{Ask, HostSide, HostSideError, LookError, Looked, Moment, look};
+pub use mounted::may_change;
+pub use review::{Review, ReviewError, each_record, review, unfinished};

@@ -9,7 +9,7 @@ mod low;
 mod story;
 mod triage;
 
-pub use cases::{Sealing, verification};
+pub use cases::{Verified, verification};
 pub use finding::finding;
 pub use gaps::gaps;
 pub use hosts::hosts;

@@ -1,0 +1,195 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// From the first alarm to a verified server back on the network.
+#[derive(Debug, Parser)]
+#[command(name = "calma", version, about, max_term_width = 80, disable_help_subcommand = true)]
+#[command(after_help = "Without a command, calma says where you are and what comes next.\n\
+    Exit codes: 0 nothing of weight found, 1 findings, 2 wrong use, 3 something important\n\
+    could not be seen, 4 refused, 5 failed, 130 interrupted.")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Look at this host, or at a mounted root, and say what is wrong; changes nothing
+    Triage(Triage),
+    /// Do it on other hosts over ssh; keys, case and judgement stay here
+    At(At),
+    /// Read a story or a finding of the newest case
+    Show(Show),
+    /// Show, verify or export a case
+    Case(CaseArguments),
+    /// The observing side; started by calma itself
+    #[command(hide = true)]
+    HostSide(HostSide),
+}
+
+/// Arguments of `triage`.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Triage {
+    /// A mounted root to look at instead of the running system
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// Folder of the case (made if it is not there)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) case: Option<PathBuf>,
+    /// Finish the interrupted look in this case
+    #[arg(long, requires = "case", conflicts_with = "fresh")]
+    pub(crate) resume: bool,
+    /// Look again from the start, into the same case
+    #[arg(long, requires = "case")]
+    pub(crate) fresh: bool,
+    /// One JSON object a line on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// With --json: every fact too
+    #[arg(long, requires = "json")]
+    pub(crate) facts: bool,
+    /// Only what is gone soon: processes, connections, kernel
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Stop after so many seconds and keep what was seen
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_time: Option<u64>,
+    /// Do not hold back for the host's other work
+    #[arg(long)]
+    pub(crate) hurry: bool,
+    /// Keep the whole environment of processes, secrets included
+    #[arg(long)]
+    pub(crate) full_environ: bool,
+    /// Leave out the look for hidden processes over every process id
+    #[arg(long)]
+    pub(crate) no_pid_range: bool,
+}
+
+/// Arguments of `at`.
+#[derive(Debug, Args)]
+#[command(subcommand_precedence_over_arg = true)]
+pub(crate) struct At {
+    /// Where to look, as ssh understands it: USER@HOST
+    #[arg(required = true, value_name = "USER@HOST")]
+    pub(crate) hosts: Vec<String>,
+    /// Become root there with sudo (never asks for a password)
+    #[arg(long)]
+    pub(crate) sudo: bool,
+    /// How many hosts at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) jobs: u16,
+    /// Let calma's program stand on a disk of the host if no memory-backed place can run it
+    #[arg(long)]
+    pub(crate) allow_disk: bool,
+    #[command(subcommand)]
+    pub(crate) command: AtCommand,
+}
+
+/// What can be done on another host.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AtCommand {
+    /// Look at them and say what is wrong; changes nothing
+    Triage(Triage),
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// A story's number, a finding's key, or `gaps`
+    pub(crate) what: Option<String>,
+    /// With the records it stands on
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// The small things
+    #[arg(long)]
+    pub(crate) low: bool,
+    /// One JSON object a line on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The case's folder; the newest one if not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) case: Option<PathBuf>,
+}
+
+/// Arguments of `case`.
+#[derive(Debug, Args)]
+pub(crate) struct CaseArguments {
+    #[command(subcommand)]
+    pub(crate) command: CaseCommand,
+}
+
+/// What can be done with a case.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CaseCommand {
+    /// What the case holds
+    Show(Folder),
+    /// Whether it is what calma wrote, bit by bit
+    Verify(Folder),
+    /// Copy it whole, or redacted for others to read
+    Export(Export),
+}
+
+/// Which case.
+#[derive(Debug, Args)]
+pub(crate) struct Folder {
+    /// The case's folder; the newest one if not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) case: Option<PathBuf>,
+}
+
+/// Arguments of `case export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) folder: Folder,
+    /// Where to write; standard output if not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
+    /// The facts as JSON lines, without columns that may hold secrets, instead of the whole case
+    #[arg(long)]
+    pub(crate) redacted: bool,
+}
+
+/// Arguments of the observing side.
+#[derive(Debug, Args)]
+pub(crate) struct HostSide {
+    #[arg(long)]
+    pub(crate) quick: bool,
+    #[arg(long)]
+    pub(crate) full_environ: bool,
+    #[arg(long)]
+    pub(crate) hurry: bool,
+    #[arg(long)]
+    pub(crate) no_pid_range: bool,
+    #[arg(long)]
+    pub(crate) max_time: Option<u64>,
+    #[arg(long)]
+    pub(crate) root: Option<OsString>,
+    #[arg(long)]
+    pub(crate) done: Vec<String>,
+    #[arg(long, default_value = "")]
+    pub(crate) continues: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_in_order() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn hosts_and_the_command_behind_them_are_told_apart() {
+        let parsed = Arguments::try_parse_from(["calma", "at", "root@a", "b", "--sudo", "triage", "--quick"]).unwrap();
+        let Some(Command::At(At { hosts, sudo, command: AtCommand::Triage(triage), .. })) = parsed.command else { panic!() };
+        assert_eq!(hosts, ["root@a", "b"]);
+        assert!(sudo && triage.quick);
+    }
+}

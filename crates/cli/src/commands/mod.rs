@@ -1,0 +1,25 @@
+//! The commands, one file each.
+
+pub(crate) mod at;
+pub(crate) mod case;
+pub(crate) mod home;
+pub(crate) mod host_side;
+pub(crate) mod show;
+pub(crate) mod triage;
+
+use crate::exit::Refusal;
+
+/// An error as a tired person reads it: what happened, why, what to do.
+pub(crate) fn complaint(error: &anyhow::Error) -> String {
+    let wrap = calma_views::text::wrap;
+    match error.downcast_ref::<Refusal>() {
+        Some(refusal) => {
+            format!("\n{}{}", wrap("  Not done. ", &refusal.why), wrap("  Do this: ", &refusal.instead))
+        }
+        None => {
+            let mut causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+            causes.dedup();
+            format!("\n{}", wrap("  This did not work: ", &causes.join(": ")))
+        }
+    }
+}

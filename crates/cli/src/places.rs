@@ -1,0 +1,100 @@
+//! Where cases stand: for a new one, and to find the newest.
+
+use crate::args::Triage;
+use crate::exit::Refusal;
+use calma_case::{About, Case, Place, PlaceFacts, PlaceKind, Purpose};
+use calma_host::{Live, Tree as _};
+use calma_record::Text;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+/// The case for a look at this machine, and what the user must know about its place.
+pub(crate) fn local(arguments: &Triage) -> anyhow::Result<(Case, Option<String>)> {
+    let target = match &arguments.root {
+        Some(root) => Text::from(root.as_os_str().as_bytes()),
+        None => own_name(),
+    };
+    if let Some(folder) = &arguments.case {
+        return Ok((named(folder, &target)?, None));
+    }
+    // A mounted root is somebody else's disk: this machine is the clean one.
+    let purpose = if arguments.root.is_some() { Purpose::FromElsewhere } else { Purpose::OnTheSuspect };
+    create(purpose, &target)
+}
+
+/// The case for a look at another host.
+pub(crate) fn remote(arguments: &Triage, host: &str, several: bool) -> anyhow::Result<Case> {
+    let target = Text::from(host);
+    match &arguments.case {
+        Some(folder) if several => {
+            let place = Place::choose(Purpose::FromElsewhere, host, &PlaceFacts::gather())?;
+            named(&folder.join(place.folder.file_name().unwrap_or(host.as_ref())), &target)
+        }
+        Some(folder) => named(folder, &target),
+        None => Ok(create(Purpose::FromElsewhere, &target)?.0),
+    }
+}
+
+fn create(purpose: Purpose, target: &Text) -> anyhow::Result<(Case, Option<String>)> {
+    let mut facts = PlaceFacts::gather();
+    let name = String::from_utf8_lossy(target.file_name()).into_owned();
+    // Two looks that begin at once may choose the same name: the second one chooses again.
+    for _ in 0..20 {
+        let place = Place::choose(purpose, &name, &facts).map_err(|error| {
+            Refusal::new(error.to_string(), "name a folder on another disk with --case DIR, or use calma at from a clean machine")
+        })?;
+        match Case::create(&place.folder, &About::new(env!("CARGO_PKG_VERSION"), target.clone(), place.kind)) {
+            Err(calma_case::CaseError::AlreadyThere(_)) => facts.taken.push(place.folder),
+            other => {
+                let warning = Some(place.warning.to_owned()).filter(|warning| !warning.is_empty());
+                return Ok((other?, warning));
+            }
+        }
+    }
+    Err(Refusal::new("no free name for a case was found", "name a folder with --case DIR"))
+}
+
+/// A case at a folder the user named: opened if it is one already.
+fn named(folder: &Path, target: &Text) -> anyhow::Result<Case> {
+    match Case::create(folder, &About::new(env!("CARGO_PKG_VERSION"), target.clone(), PlaceKind::Named)) {
+        Err(calma_case::CaseError::AlreadyThere(_)) => Ok(Case::open(folder)?),
+        other => Ok(other?),
+    }
+}
+
+/// The folder the user named, or the newest case in the places where calma puts them.
+pub(crate) fn newest(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = named {
+        return Ok(folder.to_owned());
+    }
+    let facts = PlaceFacts::gather();
+    let mut folders: Vec<(PathBuf, &[u8])> = facts.memory.iter().map(|memory| (memory.folder.clone(), &b"calma-"[..])).collect();
+    folders.extend(facts.home.iter().map(|home| (home.join("calma"), &b""[..])));
+    folders.extend(facts.disks.iter().filter(|disk| disk.removable).map(|disk| (disk.mounted_at.join("calma"), &b""[..])));
+    let live = Live::new();
+    let mut found = Vec::new();
+    for (folder, prefix) in folders {
+        for entry in live.list(folder.as_os_str().as_bytes()).unwrap_or_default() {
+            let path = folder.join(std::ffi::OsString::from_vec(entry.name.as_bytes().to_vec()));
+            // The stream folder's own time says when the case was last written to.
+            let streams = live.meta(path.join("streams").as_os_str().as_bytes());
+            if let (true, Ok(meta), Ok(_)) = (entry.name.as_bytes().starts_with(prefix), streams, Case::open(&path)) {
+                found.push((meta.modified, path));
+            }
+        }
+    }
+    found.sort();
+    found.pop().map(|(_, path)| path).ok_or_else(|| {
+        Refusal::wrong_use("there is no case in the usual places", "name one with --case DIR, or look first: calma triage")
+    })
+}
+
+/// A sentence unless `root` is mounted so that looking can not change it.
+pub(crate) fn unless_read_only(root: &Path) -> Option<String> {
+    let why = calma_recovery::may_change(&Live::new(), root.as_os_str().as_bytes())?;
+    Some(format!("Take care with {}: {why}", crate::show::path(root)))
+}
+
+fn own_name() -> Text {
+    calma_host::Host::kernel(&Live::new()).map(|kernel| kernel.identity().host).unwrap_or_default()
+}

@@ -1,0 +1,60 @@
+//! The host side as a child of this same program.
+
+use crate::{Ask, HostSide, HostSideError};
+use calma_record::frame::PREAMBLE;
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+
+/// The host side as a child process.
+#[derive(Debug, Default)]
+pub struct LocalChild {
+    child: Option<Child>,
+}
+
+impl HostSide for LocalChild {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the host side is this same program, not one of the host's"
+    )]
+    fn start(&mut self, ask: &Ask) -> Result<Box<dyn Read + Send>, HostSideError> {
+        // /proc/self/exe is this very file even if its name was replaced meanwhile.
+        let mut child = Command::new("/proc/self/exe")
+            .arg("host-side")
+            .args(ask.words())
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .map_err(|error| HostSideError::new("calma's own host side can not be started", error))?;
+        let Some(stream) = child.stdout.take() else {
+            return Err(HostSideError::new(
+                "calma's own host side has no output",
+                std::io::Error::other("no pipe"),
+            ));
+        };
+        self.child = Some(child);
+        Ok(Box::new(stream))
+    }
+
+    fn stop(&mut self) {
+        // Closing its input asks the host side to end in order.
+        if let Some(child) = &mut self.child {
+            drop(child.stdin.take());
+        }
+    }
+
+    fn finish(&mut self) -> Option<String> {
+        let mut child = self.child.take()?;
+        drop(child.stdin.take());
+        match child.wait() {
+            Ok(status) if status.success() => None,
+            Ok(status) => Some(format!("the host side ended with {status}")),
+            Err(error) => Some(format!("the host side can not be waited for: {error}")),
+        }
+    }
+
+    fn attempts(&self) -> u32 {
+        1
+    }
+}
