@@ -14,7 +14,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("calma-collect", &["calma-record", "calma-formats", "calma-host"]),
     ("calma-detect", &["calma-record"]),
     ("calma-case", &["calma-record"]),
-    ("calma-recovery", &["calma-record", "calma-formats", "calma-host", "calma-collect", "calma-detect", "calma-case"]),
+    (
+        "calma-recovery",
+        &["calma-record", "calma-formats", "calma-host", "calma-collect", "calma-detect", "calma-case"],
+    ),
     ("calma-views", &["calma-record", "calma-case"]),
     (
         "calma-cli",

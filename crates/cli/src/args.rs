@@ -187,8 +187,12 @@ mod tests {
 
     #[test]
     fn hosts_and_the_command_behind_them_are_told_apart() {
-        let parsed = Arguments::try_parse_from(["calma", "at", "root@a", "b", "--sudo", "triage", "--quick"]).unwrap();
-        let Some(Command::At(At { hosts, sudo, command: AtCommand::Triage(triage), .. })) = parsed.command else { panic!() };
+        let parsed =
+            Arguments::try_parse_from(["calma", "at", "root@a", "b", "--sudo", "triage", "--quick"]).unwrap();
+        let Some(Command::At(At { hosts, sudo, command: AtCommand::Triage(triage), .. })) = parsed.command
+        else {
+            panic!()
+        };
         assert_eq!(hosts, ["root@a", "b"]);
         assert!(sudo && triage.quick);
     }

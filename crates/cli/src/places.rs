@@ -41,9 +41,13 @@ fn create(purpose: Purpose, target: &Text) -> anyhow::Result<(Case, Option<Strin
     // Two looks that begin at once may choose the same name: the second one chooses again.
     for _ in 0..20 {
         let place = Place::choose(purpose, &name, &facts).map_err(|error| {
-            Refusal::new(error.to_string(), "name a folder on another disk with --case DIR, or use calma at from a clean machine")
+            Refusal::new(
+                error.to_string(),
+                "name a folder on another disk with --case DIR, or use calma at from a clean machine",
+            )
         })?;
-        match Case::create(&place.folder, &About::new(env!("CARGO_PKG_VERSION"), target.clone(), place.kind)) {
+        match Case::create(&place.folder, &About::new(env!("CARGO_PKG_VERSION"), target.clone(), place.kind))
+        {
             Err(calma_case::CaseError::AlreadyThere(_)) => facts.taken.push(place.folder),
             other => {
                 let warning = Some(place.warning.to_owned()).filter(|warning| !warning.is_empty());
@@ -68,9 +72,16 @@ pub(crate) fn newest(named: Option<&Path>) -> anyhow::Result<PathBuf> {
         return Ok(folder.to_owned());
     }
     let facts = PlaceFacts::gather();
-    let mut folders: Vec<(PathBuf, &[u8])> = facts.memory.iter().map(|memory| (memory.folder.clone(), &b"calma-"[..])).collect();
+    let mut folders: Vec<(PathBuf, &[u8])> =
+        facts.memory.iter().map(|memory| (memory.folder.clone(), &b"calma-"[..])).collect();
     folders.extend(facts.home.iter().map(|home| (home.join("calma"), &b""[..])));
-    folders.extend(facts.disks.iter().filter(|disk| disk.removable).map(|disk| (disk.mounted_at.join("calma"), &b""[..])));
+    folders.extend(
+        facts
+            .disks
+            .iter()
+            .filter(|disk| disk.removable)
+            .map(|disk| (disk.mounted_at.join("calma"), &b""[..])),
+    );
     let live = Live::new();
     let mut found = Vec::new();
     for (folder, prefix) in folders {
@@ -78,14 +89,19 @@ pub(crate) fn newest(named: Option<&Path>) -> anyhow::Result<PathBuf> {
             let path = folder.join(std::ffi::OsString::from_vec(entry.name.as_bytes().to_vec()));
             // The stream folder's own time says when the case was last written to.
             let streams = live.meta(path.join("streams").as_os_str().as_bytes());
-            if let (true, Ok(meta), Ok(_)) = (entry.name.as_bytes().starts_with(prefix), streams, Case::open(&path)) {
+            if let (true, Ok(meta), Ok(_)) =
+                (entry.name.as_bytes().starts_with(prefix), streams, Case::open(&path))
+            {
                 found.push((meta.modified, path));
             }
         }
     }
     found.sort();
     found.pop().map(|(_, path)| path).ok_or_else(|| {
-        Refusal::wrong_use("there is no case in the usual places", "name one with --case DIR, or look first: calma triage")
+        Refusal::wrong_use(
+            "there is no case in the usual places",
+            "name one with --case DIR, or look first: calma triage",
+        )
     })
 }
 

@@ -15,13 +15,21 @@ pub(crate) struct Progress {
 impl Progress {
     /// Progress about one host; `quiet` where several hosts are looked at together.
     pub(crate) fn new(host: &str, quiet: bool) -> Self {
-        Self { terminal: !quiet && std::io::stderr().is_terminal(), host: host.to_owned(), last: None, drawn: false }
+        Self {
+            terminal: !quiet && std::io::stderr().is_terminal(),
+            host: host.to_owned(),
+            last: None,
+            drawn: false,
+        }
     }
 
     /// Shows a moment.
     pub(crate) fn show(&mut self, moment: &Moment<'_>) {
         let text = match moment {
-            Moment::Run(run) => format!("Looking at {}", if self.host.is_empty() { run.host.to_string() } else { self.host.clone() }),
+            Moment::Run(run) => format!(
+                "Looking at {}",
+                if self.host.is_empty() { run.host.to_string() } else { self.host.clone() }
+            ),
             Moment::Looking { collector, seconds } => {
                 let doing = calma_collect::ALL
                     .iter()
@@ -37,7 +45,9 @@ impl Progress {
             drop(write!(err, "\r\u{1b}[K  {cut}"));
             drop(err.flush());
             self.drawn = true;
-        } else if self.last.is_some_and(|last| last.elapsed().as_secs() >= 10) || matches!(moment, Moment::Again(_)) {
+        } else if self.last.is_some_and(|last| last.elapsed().as_secs() >= 10)
+            || matches!(moment, Moment::Again(_))
+        {
             drop(writeln!(err, "  {}{}{text}", self.host, if self.host.is_empty() { "" } else { ": " }));
             self.last = Some(Instant::now());
         }

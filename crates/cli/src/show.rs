@@ -8,7 +8,14 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 
 /// Builds the page of one look.
-pub(crate) fn page(run: Run, tables: &Tables, judgement: Judgement, gaps: Vec<Gap>, end: Option<End>, case: &Path) -> Page {
+pub(crate) fn page(
+    run: Run,
+    tables: &Tables,
+    judgement: Judgement,
+    gaps: Vec<Gap>,
+    end: Option<End>,
+    case: &Path,
+) -> Page {
     Page {
         counts: counts(tables),
         notices: crate::notices::of(&run, &gaps),
@@ -35,7 +42,9 @@ fn counts(tables: &Tables) -> Vec<(u64, String)> {
     ];
     kinds
         .iter()
-        .map(|(names, words)| (names.iter().map(|name| tables.count_named(name) as u64).sum(), (*words).to_owned()))
+        .map(|(names, words)| {
+            (names.iter().map(|name| tables.count_named(name) as u64).sum(), (*words).to_owned())
+        })
         .filter(|(count, _)| *count > 0)
         .collect()
 }

@@ -14,9 +14,9 @@ mod patience;
 mod pids;
 mod process;
 mod runner;
-mod walk;
 mod settings;
 mod sshd;
+mod walk;
 
 pub use collector::{Card, Collector, Needs, Volatility};
 pub use collectors::ALL;

@@ -30,7 +30,7 @@ pub const FULL: usize = 1 << 20;
 pub const MAX: u32 = 8 << 20;
 
 /// What the host side writes before its first frame, so that a banner or a login script's words before it are told apart.
-pub const PREAMBLE: &[u8; 16] = b"\n=calma-stream-1\n";
+pub const PREAMBLE: &[u8; 17] = b"\n=calma-stream-1\n";
 
 /// What a frame's payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,14 +27,22 @@ impl HostSide for LocalChild {
             .stderr(Stdio::inherit())
             .spawn()
             .map_err(|error| HostSideError::new("calma's own host side can not be started", error))?;
-        let Some(stream) = child.stdout.take() else {
+        let Some(mut stream) = child.stdout.take() else {
             return Err(HostSideError::new(
                 "calma's own host side has no output",
                 std::io::Error::other("no pipe"),
             ));
         };
         self.child = Some(child);
-        Ok(Box::new(stream))
+        let mut preamble = [0; PREAMBLE.len()];
+        match stream.read_exact(&mut preamble) {
+            Ok(()) if preamble == *PREAMBLE => Ok(Box::new(stream)),
+            Ok(()) => Err(HostSideError::new(
+                "calma's own host side sent no stream",
+                std::io::Error::other("no preamble"),
+            )),
+            Err(error) => Err(HostSideError::new("calma's own host side ended at once", error)),
+        }
     }
 
     fn stop(&mut self) {

@@ -26,7 +26,11 @@ pub fn may_change(own: &dyn Tree, root: &[u8]) -> Option<String> {
     if read_only && (quiet || !journal || device_read_only()) {
         return None;
     }
-    let how = if read_only { "it is mounted read-only, but mounting replayed its journal" } else { "it is mounted writable" };
+    let how = if read_only {
+        "it is mounted read-only, but mounting replayed its journal"
+    } else {
+        "it is mounted writable"
+    };
     let option = match mount.filesystem.as_str() {
         Some("xfs") => "ro,norecovery",
         Some("btrfs") => "ro,rescue=nologreplay",
@@ -42,9 +46,13 @@ pub fn may_change(own: &dyn Tree, root: &[u8]) -> Option<String> {
 /// The mount that holds `path`: the last one whose point is the longest prefix.
 fn holding<'a>(mounts: &'a [Mount], path: &[u8]) -> Option<&'a Mount> {
     let within = |point: &[u8]| {
-        point == b"/" || path.strip_prefix(point).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        point == b"/"
+            || path.strip_prefix(point).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     };
-    mounts.iter().filter(|mount| within(mount.point.as_bytes())).max_by_key(|mount| mount.point.as_bytes().len())
+    mounts
+        .iter()
+        .filter(|mount| within(mount.point.as_bytes()))
+        .max_by_key(|mount| mount.point.as_bytes().len())
 }
 
 fn has(options: &[u8], option: &[u8]) -> bool {
@@ -59,7 +67,10 @@ mod tests {
     fn said(line: &str, device_read_only: bool) -> Option<String> {
         let table = format!("20 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 20 8:16 / /mnt {line}\n");
         let ro = if device_read_only { "1\n" } else { "0\n" };
-        let host = Mem::new().directory("/mnt/x").file("/proc/self/mountinfo", table).file("/sys/dev/block/8:16/ro", ro);
+        let host = Mem::new()
+            .directory("/mnt/x")
+            .file("/proc/self/mountinfo", table)
+            .file("/sys/dev/block/8:16/ro", ro);
         may_change(&host, b"/mnt/x")
     }
 

@@ -27,7 +27,10 @@ fn contents(case: &Case) -> anyhow::Result<Exit> {
         screen.push_str(&wrap("  Stream:  ", &format!("{} ({state})", name.0)));
     }
     screen.push_str(&wrap("  Kept:    ", &format!("{} pieces of evidence", verification.evidence.whole)));
-    screen.push_str(&wrap("\n  ", &format!("Next: read it:   calma show --case {}", show::path(case.folder()))));
+    screen.push_str(&wrap(
+        "\n  ",
+        &format!("Next: read it:   calma show --case {}", show::path(case.folder())),
+    ));
     show::print(&screen);
     Ok(Exit::Done)
 }
@@ -37,19 +40,24 @@ fn verify(case: &Case) -> anyhow::Result<Exit> {
     let streams: Vec<(String, String)> =
         verification.streams.iter().map(|(name, state)| (name.0.clone(), state.to_string())).collect();
     let mut wrong: Vec<String> = verification.problems.clone();
-    wrong.extend(verification.evidence.broken.iter().map(|(digest, why)| format!("evidence {digest}: {why}")));
+    wrong
+        .extend(verification.evidence.broken.iter().map(|(digest, why)| format!("evidence {digest}: {why}")));
     let strays = verification.strays.iter().map(|stray| format!("not calma's: {stray}")).collect();
-    let broken_stream = verification.streams.iter().any(|(_, state)| matches!(state, StreamState::Broken { .. }));
+    let broken_stream =
+        verification.streams.iter().any(|(_, state)| matches!(state, StreamState::Broken { .. }));
     let broken = broken_stream || !wrong.is_empty();
-    show::print(&text::verification(&text::Verified {
-        case: show::path(case.folder()),
-        streams,
-        evidence: verification.evidence.whole,
-        wrong,
-        strays,
-        phrase: verification.phrase.clone(),
-        broken,
-    }, show::style()));
+    show::print(&text::verification(
+        &text::Verified {
+            case: show::path(case.folder()),
+            streams,
+            evidence: verification.evidence.whole,
+            wrong,
+            strays,
+            phrase: verification.phrase.clone(),
+            broken,
+        },
+        show::style(),
+    ));
     Ok(if broken { Exit::Failed } else { Exit::Done })
 }
 
@@ -68,10 +76,22 @@ fn export(arguments: &Export) -> anyhow::Result<Exit> {
                 .with_context(|| format!("{} can not be made", show::path(file)))?;
             case.export(&mut to, what)?;
             to.sync_all()?;
-            eprint!("{}", wrap("\n  ", &format!("Next: keep {} away from the server, and compare: calma case verify", show::path(file))));
+            eprint!(
+                "{}",
+                wrap(
+                    "\n  ",
+                    &format!(
+                        "Next: keep {} away from the server, and compare: calma case verify",
+                        show::path(file)
+                    )
+                )
+            );
         }
         None if std::io::stdout().is_terminal() && !arguments.redacted => {
-            return Err(Refusal::wrong_use("a terminal is no place for an archive", "calma case export --to FILE.tar"));
+            return Err(Refusal::wrong_use(
+                "a terminal is no place for an archive",
+                "calma case export --to FILE.tar",
+            ));
         }
         None => {
             let mut out = std::io::stdout().lock();

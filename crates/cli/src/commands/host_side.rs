@@ -3,7 +3,7 @@
 use crate::args::HostSide;
 use crate::exit::Exit;
 use calma_collect::{Context, Options, Progress};
-use calma_host::{Host, Kernel as _, Live, Root, Tree as _};
+use calma_host::{Host, Live, Root, Tree as _};
 use calma_record::{Run, Text, frame};
 use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;

@@ -10,10 +10,14 @@ use calma_views::{json, text};
 pub(crate) fn run(arguments: &Show) -> anyhow::Result<Exit> {
     let case = Case::open(&places::newest(arguments.case.as_deref())?)?;
     let review = calma_recovery::review(&case)?;
-    let page = show::page(review.run, &review.tables, review.judgement, review.gaps, review.end, case.folder());
+    let page =
+        show::page(review.run, &review.tables, review.judgement, review.gaps, review.end, case.folder());
     let style = show::style();
     let missing = |what: &str| {
-        Refusal::wrong_use(format!("there is no {what} in this case"), "calma show, which lists the stories by number")
+        Refusal::wrong_use(
+            format!("there is no {what} in this case"),
+            "calma show, which lists the stories by number",
+        )
     };
     let screen = match arguments.what.as_deref() {
         _ if arguments.json => json::lines(&page),
