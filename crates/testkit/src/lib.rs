@@ -8,7 +8,23 @@
     reason = "test support: it builds and inspects the machines that tests look at, and fails loudly"
 )]
 
+pub mod bed;
+pub mod binaries;
+pub mod guest;
 mod memory;
+pub mod plants;
+pub mod random;
+pub mod report;
 
 pub use calma_host::{Mem, Meta};
 pub use memory::{Seen, check};
+
+/// Whether tests that need root are to be skipped and counted (`CALMA_NO_ROOT`); without it they fail when not root.
+pub fn skip_without_root(test: &str) -> bool {
+    if std::env::var_os("CALMA_NO_ROOT").is_some() {
+        eprintln!("skipped: {test} (CALMA_NO_ROOT is set)");
+        return true;
+    }
+    assert!(rustix::process::geteuid().is_root(), "{test} needs root; set CALMA_NO_ROOT to skip such tests");
+    false
+}

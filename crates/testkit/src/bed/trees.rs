@@ -1,0 +1,43 @@
+//! Cached root trees of Debian releases, built on demand by `scripts/bed`.
+
+use crate::binaries::workspace;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Mutex;
+
+/// A Debian release that can be booted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// Debian 12.
+    Bookworm,
+    /// Debian 13.
+    Trixie,
+    /// Debian 12 with fifty common server packages (built for the soak alone: minutes and 2 GB).
+    Server50,
+}
+
+impl Release {
+    /// The name that `scripts/bed` takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
+            Self::Server50 => "server50",
+        }
+    }
+}
+
+/// The folder of a release's tree.
+pub fn tree(release: Release) -> PathBuf {
+    made(release.name())
+}
+
+/// What `scripts/bed NAME` makes: its last line of output is the path.
+pub(crate) fn made(name: &str) -> PathBuf {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let output = Command::new(workspace().join("scripts/bed")).arg(name).output().expect("scripts/bed runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "scripts/bed {name}: {}", String::from_utf8_lossy(&output.stderr));
+    PathBuf::from(text.lines().last().expect("scripts/bed prints the path"))
+}
