@@ -98,3 +98,88 @@ fn cost() {
         }
     }
 }
+
+/// Runs a test of this file that is ignored otherwise, in its own pid and mount namespaces.
+fn inside(test: &str) {
+    let program = std::env::current_exe().unwrap();
+    let status = Command::new("unshare")
+        .args(["--pid", "--fork", "--kill-child", "--mount-proc"])
+        .arg(program)
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env("CALMA_INSIDE", std::process::id().to_string())
+        .status()
+        .unwrap();
+    assert!(status.success(), "{test} failed inside its namespaces");
+}
+
+/// Asserted first by whatever acts: this process is the first of its own pid namespace, made for it.
+fn assert_inside() {
+    assert!(
+        std::env::var_os("CALMA_INSIDE").is_some() && std::process::id() == 1,
+        "not in a namespace of our own"
+    );
+}
+
+#[test]
+fn nothing_is_hidden_while_processes_come_and_go() {
+    inside("storm");
+}
+
+#[test]
+#[ignore = "runs inside namespaces made for it"]
+fn storm() {
+    assert_inside();
+    // Since Linux 6.14 the bound is the namespace's own; before, it is left as it is.
+    let before = std::fs::read_to_string("/proc/sys/kernel/pid_max").unwrap();
+    let own = std::fs::read_to_string("/proc/version").is_ok_and(|version| {
+        let mut numbers = version.split_whitespace().nth(2).unwrap_or_default().split('.');
+        let mut next = || numbers.next().and_then(|number| number.parse::<u32>().ok()).unwrap_or(0);
+        (next(), next()) >= (6, 14)
+    });
+    if own {
+        std::fs::write("/proc/sys/kernel/pid_max", "4194304").unwrap();
+    }
+    let storm =
+        || Mine(Command::new("/bin/sh").args(["-c", "while :; do (:) & (:) & wait; done"]).spawn().unwrap());
+    let storms = [storm(), storm()];
+    let (mut hidden, mut mismatches) = (0, 0);
+    for run in 0..5 {
+        for name in ["hidden-processes", "processes", "pid-range"] {
+            let start = std::time::Instant::now();
+            let items = look(name);
+            let count = |kind: &str| {
+                items.iter().filter(|item| matches!(item, Item::Fact(_, fact) if fact.kind() == kind)).count()
+            };
+            (hidden, mismatches) = (hidden + count("hidden-process"), mismatches + count("process-mismatch"));
+            let stat = std::fs::read_to_string("/proc/loadavg").unwrap();
+            println!("run {run}: {name} took {:?}, {} items; {}", start.elapsed(), items.len(), stat.trim());
+            for item in &items {
+                if let Item::Gap(gap) = item {
+                    println!("  gap: {} / {}", gap.what, gap.why);
+                }
+            }
+        }
+    }
+    drop(storms);
+    if own {
+        std::fs::write("/proc/sys/kernel/pid_max", before).unwrap();
+    }
+    assert_eq!((hidden, mismatches), (0, 0));
+}
+
+#[test]
+#[ignore = "prints what it costs; for measuring"]
+fn cost_of_views() {
+    use calma_host::{Asking, Host as _, Kernel as _};
+    let host = Live::new();
+    let processes = host.kernel().unwrap().processes();
+    for asking in Asking::ALL {
+        let spent = || {
+            let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+            text.split(' ').next().unwrap().parse::<u64>().unwrap()
+        };
+        let start = spent();
+        let found = processes.sweep(asking, 1 << 20..2 << 20).unwrap();
+        println!("{asking:?}: {} ns of processor time an id, {} found", (spent() - start) >> 20, found.len());
+    }
+}

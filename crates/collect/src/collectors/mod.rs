@@ -4,10 +4,12 @@
 
 mod accounts;
 mod authorized_keys;
+mod hidden_processes;
 mod kernel_settings;
 mod modules;
 mod mounts;
 mod packages;
+mod pid_range;
 mod processes;
 mod special_files;
 mod ssh_settings;
@@ -18,10 +20,12 @@ mod system;
 pub static ALL: &[crate::Collector] = &[
     accounts::COLLECTOR,
     authorized_keys::COLLECTOR,
+    hidden_processes::COLLECTOR,
     kernel_settings::COLLECTOR,
     modules::COLLECTOR,
     mounts::COLLECTOR,
     packages::COLLECTOR,
+    pid_range::COLLECTOR,
     processes::COLLECTOR,
     special_files::COLLECTOR,
     ssh_settings::COLLECTOR,

@@ -2,7 +2,9 @@
 
 mod descriptors;
 mod environment;
+pub(crate) mod hidden;
 mod maps;
+mod named;
 mod observe;
 
 pub(crate) use observe::{Observed, Surroundings, observe};
