@@ -1,6 +1,6 @@
 //! Runs all detectors over the tables and groups what they find.
 
-use crate::{ALL, Tables, stories};
+use crate::{ALL, Tables, collapse::collapse, stories};
 use calma_record::{Finding, Story};
 
 /// What calma concludes from the facts.
@@ -20,11 +20,17 @@ pub fn judge(tables: &Tables) -> Judgement {
         (detector.judge)(tables, &mut drafts);
         findings.extend(drafts.into_iter().map(|draft| draft.finish(&detector.card)));
     }
+    // Two facts may tell of the same situation (a file seen by two collectors): one finding, the weightier one.
     findings.sort_by(|a: &Finding, b| {
+        a.key
+            .cmp(&b.key)
+            .then_with(|| (b.severity, b.certainty, &b.facts).cmp(&(a.severity, a.certainty, &a.facts)))
+    });
+    findings.dedup_by(|later, first| later.key == first.key);
+    let mut findings = collapse(findings);
+    findings.sort_by(|a, b| {
         (b.severity, b.certainty).cmp(&(a.severity, a.certainty)).then_with(|| a.key.cmp(&b.key))
     });
-    // Two facts may tell of the same situation (a file seen by two collectors): one finding.
-    findings.dedup_by(|later, first| later.key == first.key);
     let stories = stories::group(tables, &mut findings);
     Judgement { findings, stories }
 }

@@ -4,6 +4,7 @@
 //! same code judges a live host, a mounted tree and an old case again. The same facts in any order give the same findings.
 #![forbid(unsafe_code)]
 
+mod collapse;
 mod detector;
 mod detectors;
 mod draft;

@@ -1,10 +1,12 @@
 //! The screen after a look at one host.
 
-use super::layout::{Style, counted, cut, spread, subject, wrap};
+use super::layout::{Style, counted, spread, subject, wrap};
 use crate::Page;
 use calma_record::{Severity, Story};
 use std::fmt::Write as _;
 
+/// At most this many of the things a story is about.
+const NAMED: usize = 6;
 /// At most this many stories on the first screen; the rest is a line.
 const SHOWN: usize = 7;
 
@@ -60,43 +62,38 @@ fn stories(page: &Page, style: Style, out: &mut String) {
         one(page, story, style, out);
     }
     if let Some(more) = page.stories.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        out.push_str(&wrap("     ", &format!("and {more} more, less bad: {} show", "calma")));
+        out.push_str(&wrap("     ", &format!("and {more} more, less bad: calma show {} and on", SHOWN + 1)));
     }
 }
 
 fn one(page: &Page, story: &Story, style: Style, out: &mut String) {
-    let right = format!("{:<12} calma show {}", story.certainty.to_string(), story.number);
-    let room = super::layout::WIDTH - right.chars().count() - 7;
-    let title = cut(&story.title, room);
-    let line = spread(&format!(" {:>2}  {title}", story.number), &right);
-    out.push_str(&line.replacen(&title, &style.severity(story.severity, &title), 1));
-    if title.ends_with('…') {
-        out.push_str(&wrap("     ", &story.title));
-    }
+    let title = wrap(&format!(" {:>2}  ", story.number), &story.title);
+    let shown = title.strip_prefix(&format!(" {:>2}  ", story.number)).unwrap_or(&title);
+    let _ = write!(out, " {:>2}  {}", story.number, style.severity(story.severity, shown));
     let members: Vec<_> = story.findings.iter().filter_map(|index| page.findings.get(*index)).collect();
     let mut named: Vec<String> = Vec::new();
-    for finding in &members {
-        for name in finding.subjects.iter().map(subject) {
-            if !named.contains(&name) && named.len() < 6 {
-                named.push(name);
-            }
+    for name in members.iter().flat_map(|finding| &finding.subjects).map(subject) {
+        if !named.contains(&name) && !story.title.contains(&name) && named.len() < NAMED {
+            named.push(name);
         }
     }
     if !named.is_empty() {
         out.push_str(&wrap("     ", &named.join(" · ")));
     }
     if let Some(worst) = members.first() {
-        out.push_str(&wrap("     ", &format!("Why it matters: {}", worst.why)));
+        out.push_str(&wrap("     Why it matters: ", &worst.why));
         if !worst.innocent.is_empty() {
-            out.push_str(&wrap("     ", &format!("Innocent if: {}.", worst.innocent.trim_end_matches('.'))));
+            out.push_str(&wrap("     Innocent if: ", &format!("{}.", worst.innocent.trim_end_matches('.'))));
         }
     }
-    if let Some(more) = members.len().checked_sub(1).filter(|more| *more > 0) {
-        out.push_str(&wrap(
-            "     ",
-            &format!("{} more in this story.", counted(more, "finding", "findings")),
-        ));
-    }
+    let more = members.len().saturating_sub(1);
+    let more =
+        if more > 0 { format!("{} more; ", counted(more, "finding", "findings")) } else { String::new() };
+    let line = spread(
+        &format!("     {}, {}", story.severity, story.certainty),
+        &format!("{more}calma show {}", story.number),
+    );
+    out.push_str(&line);
 }
 
 fn small(page: &Page, out: &mut String) {
