@@ -15,9 +15,11 @@ mod memory;
 pub mod plants;
 pub mod random;
 pub mod report;
+mod specimen;
 
 pub use calma_host::{Mem, Meta};
 pub use memory::{Seen, check};
+pub use specimen::{Specimen, running};
 
 /// Whether tests that need root are to be skipped and counted (`CALMA_NO_ROOT`); without it they fail when not root.
 pub fn skip_without_root(test: &str) -> bool {

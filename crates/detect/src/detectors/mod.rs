@@ -4,8 +4,12 @@
 
 mod account_passwords;
 mod authorized_keys;
+mod deleted_program;
+mod doctored_process;
 mod hidden_module;
+mod hidden_process;
 mod kernel_program;
+mod memory_program;
 mod mount_over_proc;
 mod powerful_groups;
 mod second_root;
@@ -17,8 +21,12 @@ mod ssh_settings;
 pub static ALL: &[crate::Detector] = &[
     account_passwords::DETECTOR,
     authorized_keys::DETECTOR,
+    deleted_program::DETECTOR,
+    doctored_process::DETECTOR,
     hidden_module::DETECTOR,
+    hidden_process::DETECTOR,
     kernel_program::DETECTOR,
+    memory_program::DETECTOR,
     mount_over_proc::DETECTOR,
     powerful_groups::DETECTOR,
     second_root::DETECTOR,

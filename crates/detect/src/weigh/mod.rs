@@ -7,6 +7,7 @@ mod files;
 mod flows;
 mod item;
 mod places;
+mod processes;
 mod shell;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ mod walk;
 pub use command::{Weight, command, file, variable};
 pub use files::Files;
 pub use places::{is_below, is_deceptive, is_hidden, is_open, is_packaged_place};
+pub use processes::{Processes, identity, who};
 
 use calma_record::Text;
 
