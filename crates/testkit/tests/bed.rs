@@ -1,5 +1,11 @@
 //! The test bed itself: it boots, answers, keeps to its namespaces, and leaves nothing.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 use calma_testkit::bed::{Bed, Release};
 use calma_testkit::{plants, skip_without_root};

@@ -9,7 +9,6 @@ mod shell;
 mod trees;
 
 pub use shell::{Output, quoted};
-#[allow(unused_imports, reason = "the guest is made the same way")]
 pub(crate) use trees::made;
 pub use trees::{Release, tree};
 

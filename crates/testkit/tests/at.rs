@@ -1,0 +1,143 @@
+//! `calma at`: from the clean machine over a real sshd, as root and through sudo, leaving the tree as it was.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
+use calma_testkit::bed::{Bed, Release};
+use calma_testkit::skip_without_root;
+use std::collections::BTreeMap;
+
+/// What sshd, PAM, logind, sudo and the loggers write themselves when somebody logs in. Nothing else may change.
+const WRITTEN_BY_LOGIN: &[&str] = &[
+    "/var/log/",     // journal, auth.log, wtmp, lastlog, btmp
+    "/run/systemd/", // sessions, users, units of the session
+    "/run/user/",    // the session's runtime folder
+    "/run/utmp",
+    "/run/log/journal/",
+    "/run/sudo/", // sudo's timestamps
+    "/run/motd.dynamic",
+    "/run/dbus/",
+    "/run/sshd",
+    "/var/lib/sudo/", // sudo's lecture
+    "/var/lib/systemd/linger",
+    "/tmp/systemd-private", // folders of services that logind starts
+    "/var/tmp/systemd-private",
+    "/run/credentials/",
+];
+
+/// Every file's kind, mode, owner, size, times of change and content, without times of access.
+fn dump(bed: &Bed) -> BTreeMap<String, String> {
+    let script = "find / -xdev \\( -path /proc -o -path /sys \\) -prune -o -printf '%p\\t%y %m %U %G %s %T@ %C@ %l\\0'; \
+                  for d in /run /tmp /dev/shm /var/tmp; do find $d -printf '%p\\t%y %m %U %G %s %T@ %C@ %l\\0'; done";
+    let output = bed.run(script);
+    let text = output.text();
+    text.split('\0')
+        .filter_map(|line| line.split_once('\t'))
+        .map(|(path, rest)| (path.to_owned(), rest.to_owned()))
+        .collect()
+}
+
+fn changed(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
+    let mut all: Vec<String> = after
+        .iter()
+        .filter(|(path, what)| before.get(*path) != Some(what))
+        .map(|(path, what)| {
+            format!("{path}: {} → {what}", before.get(path).map_or("nothing", String::as_str))
+        })
+        .collect();
+    all.extend(
+        before.keys().filter(|path| !after.contains_key(*path)).map(|path| format!("{path}: removed")),
+    );
+    all
+}
+
+fn looked_at(account: &str, more: &[&str]) {
+    let bed = Bed::booted(Release::Bookworm);
+    let setup = "useradd -m -s /bin/bash admin && mkdir -p /home/admin/.ssh && cp /root/.ssh/authorized_keys /home/admin/.ssh/ && \
+                 chown -R admin:admin /home/admin/.ssh && chmod 700 /home/admin/.ssh && \
+                 echo 'admin ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/admin && chmod 440 /etc/sudoers.d/admin";
+    assert!(bed.run(setup).ok());
+    // The first login makes folders that stay; what is compared is a login with calma against the state after one.
+    assert!(bed.keeper(&["ssh", "-l", account, "srv", "true"]).ok());
+    if account != "root" {
+        assert!(bed.keeper(&["ssh", "-l", account, "srv", "sudo -n true"]).ok());
+    }
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let before = dump(&bed);
+    let target = format!("{account}@srv");
+    let case = bed.work().join("case-at").display().to_string();
+    let mut args = vec!["at"];
+    args.extend_from_slice(more);
+    args.extend_from_slice(&[&target, "triage", "--json", "--case", &case]);
+    let output = bed.calma_from_keeper(&args);
+    let report = output.report();
+    eprintln!("at {account}: {} s\n{}{:#?}", report.end["seconds"], report.listing(), report.gaps);
+    assert!(report.alarms().is_empty(), "{}", report.listing());
+    let after = dump(&bed);
+    let (written, foreign): (Vec<_>, Vec<_>) = changed(&before, &after).into_iter().partition(|line| {
+        WRITTEN_BY_LOGIN.iter().any(|path| line.starts_with(path)) || is_parent_of_written(line)
+    });
+    eprintln!("written by sshd, PAM, logind, sudo and loggers:\n{}", written.join("\n"));
+    assert!(foreign.is_empty(), "changed by looking:\n{}", foreign.join("\n"));
+    assert_eq!(bed.run("pgrep -c calma; ls /dev/shm | grep -c calma").text(), "0\n0\n");
+    let verified = bed.calma_from_keeper(&["case", "verify", &case]);
+    assert!(verified.ok(), "{verified}");
+}
+
+/// The folders that hold those files: only their times change.
+fn is_parent_of_written(line: &str) -> bool {
+    let path = line.split(": ").next().unwrap_or(line);
+    ["/run", "/run/user", "/run/systemd", "/var/log", "/run/sudo", "/tmp", "/var/tmp", "/dev/shm"]
+        .contains(&path)
+}
+
+#[test]
+fn as_root() {
+    if !skip_without_root("as_root") {
+        looked_at("root", &[]);
+    }
+}
+
+#[test]
+fn through_sudo() {
+    if !skip_without_root("through_sudo") {
+        looked_at("admin", &["--sudo"]);
+    }
+}
+
+#[test]
+fn sudo_that_asks_is_refused_with_the_reason() {
+    if skip_without_root("sudo_that_asks_is_refused_with_the_reason") {
+        return;
+    }
+    let bed = Bed::booted(Release::Bookworm);
+    assert!(bed.run("useradd -m -s /bin/bash -G sudo admin && mkdir -p /home/admin/.ssh && cp /root/.ssh/authorized_keys /home/admin/.ssh/ && chown -R admin:admin /home/admin/.ssh").ok());
+    let case = bed.work().join("case-at").display().to_string();
+    let output = bed.calma_from_keeper(&["at", "--sudo", "admin@srv", "triage", "--json", "--case", &case]);
+    assert!(matches!(output.code, Some(4 | 5)), "{output}");
+    assert!(String::from_utf8_lossy(&output.err).to_lowercase().contains("sudo"), "{output}");
+    // Without sudo it works and says what an ordinary account can not see.
+    let case = bed.work().join("case-plain").display().to_string();
+    let report = bed.calma_from_keeper(&["at", "admin@srv", "triage", "--json", "--case", &case]).report();
+    assert!(!report.gaps.is_empty() && report.alarms().is_empty(), "{}", report.listing());
+}
+
+#[test]
+fn a_host_that_is_not_there_is_a_clear_error() {
+    if skip_without_root("a_host_that_is_not_there_is_a_clear_error") {
+        return;
+    }
+    let bed = Bed::booted(Release::Bookworm);
+    assert!(bed.run("printf 'Authorised use only.\\nSecond line\\n' >/etc/issue.net; echo 'Banner /etc/issue.net' >>/etc/ssh/sshd_config; systemctl reload ssh").ok());
+    let case = bed.work().join("case-banner").display().to_string();
+    bed.calma_from_keeper(&["at", "root@srv", "triage", "--quick", "--json", "--case", &case]).report();
+    assert!(bed.run("systemctl stop ssh.socket ssh.service; pkill -x sshd; true").code.is_some());
+    let case = bed.work().join("case-gone").display().to_string();
+    let output = bed.calma_from_keeper(&["at", "root@srv", "triage", "--json", "--case", &case]);
+    assert!(!matches!(output.code, Some(0 | 1 | 3) | None), "{output}");
+    assert!(!output.err.is_empty(), "{output}");
+}
