@@ -5,20 +5,27 @@
 mod account;
 mod authorized_key;
 mod clock_offset;
+mod connection;
 mod file;
 mod footprint;
 mod group;
 mod hidden_process;
+mod interface;
 mod kernel_setting;
 mod mapped_object;
 mod module;
 mod mount;
+mod neighbour;
+mod netfilter_table;
+mod network_namespace;
 mod open_file;
 mod package_list;
 mod process;
 mod process_mismatch;
 mod process_variable;
+mod route;
 mod scheduled_job;
+mod socket;
 mod special_file;
 mod ssh_setting;
 mod startup_command;
@@ -28,20 +35,27 @@ mod unit;
 pub use account::Account;
 pub use authorized_key::AuthorizedKey;
 pub use clock_offset::ClockOffset;
+pub use connection::Connection;
 pub use file::File;
 pub use footprint::Footprint;
 pub use group::Group;
 pub use hidden_process::HiddenProcess;
+pub use interface::Interface;
 pub use kernel_setting::KernelSetting;
 pub use mapped_object::MappedObject;
 pub use module::Module;
 pub use mount::Mount;
+pub use neighbour::Neighbour;
+pub use netfilter_table::NetfilterTable;
+pub use network_namespace::NetworkNamespace;
 pub use open_file::OpenFile;
 pub use package_list::PackageList;
 pub use process::Process;
 pub use process_mismatch::ProcessMismatch;
 pub use process_variable::ProcessVariable;
+pub use route::Route;
 pub use scheduled_job::ScheduledJob;
+pub use socket::Socket;
 pub use special_file::SpecialFile;
 pub use ssh_setting::SshSetting;
 pub use startup_command::StartupCommand;
@@ -59,20 +73,27 @@ pub enum Fact {
     Account(Account),
     AuthorizedKey(AuthorizedKey),
     ClockOffset(ClockOffset),
+    Connection(Connection),
     File(File),
     Footprint(Footprint),
     Group(Group),
     HiddenProcess(HiddenProcess),
+    Interface(Interface),
     KernelSetting(KernelSetting),
     MappedObject(MappedObject),
     Module(Module),
     Mount(Mount),
+    Neighbour(Neighbour),
+    NetfilterTable(NetfilterTable),
+    NetworkNamespace(NetworkNamespace),
     OpenFile(OpenFile),
     PackageList(PackageList),
     Process(Process),
     ProcessMismatch(ProcessMismatch),
     ProcessVariable(ProcessVariable),
+    Route(Route),
     ScheduledJob(ScheduledJob),
+    Socket(Socket),
     SpecialFile(SpecialFile),
     SshSetting(SshSetting),
     StartupCommand(StartupCommand),
@@ -87,20 +108,27 @@ impl Fact {
             Self::Account(_) => Account::NAME,
             Self::AuthorizedKey(_) => AuthorizedKey::NAME,
             Self::ClockOffset(_) => ClockOffset::NAME,
+            Self::Connection(_) => Connection::NAME,
             Self::File(_) => File::NAME,
             Self::Footprint(_) => Footprint::NAME,
             Self::Group(_) => Group::NAME,
             Self::HiddenProcess(_) => HiddenProcess::NAME,
+            Self::Interface(_) => Interface::NAME,
             Self::KernelSetting(_) => KernelSetting::NAME,
             Self::MappedObject(_) => MappedObject::NAME,
             Self::Module(_) => Module::NAME,
             Self::Mount(_) => Mount::NAME,
+            Self::Neighbour(_) => Neighbour::NAME,
+            Self::NetfilterTable(_) => NetfilterTable::NAME,
+            Self::NetworkNamespace(_) => NetworkNamespace::NAME,
             Self::OpenFile(_) => OpenFile::NAME,
             Self::PackageList(_) => PackageList::NAME,
             Self::Process(_) => Process::NAME,
             Self::ProcessMismatch(_) => ProcessMismatch::NAME,
             Self::ProcessVariable(_) => ProcessVariable::NAME,
+            Self::Route(_) => Route::NAME,
             Self::ScheduledJob(_) => ScheduledJob::NAME,
+            Self::Socket(_) => Socket::NAME,
             Self::SpecialFile(_) => SpecialFile::NAME,
             Self::SshSetting(_) => SshSetting::NAME,
             Self::StartupCommand(_) => StartupCommand::NAME,
@@ -116,20 +144,27 @@ pub fn schemas() -> Vec<Schema> {
         Account::schema,
         AuthorizedKey::schema,
         ClockOffset::schema,
+        Connection::schema,
         File::schema,
         Footprint::schema,
         Group::schema,
         HiddenProcess::schema,
+        Interface::schema,
         KernelSetting::schema,
         MappedObject::schema,
         Module::schema,
         Mount::schema,
+        Neighbour::schema,
+        NetfilterTable::schema,
+        NetworkNamespace::schema,
         OpenFile::schema,
         PackageList::schema,
         Process::schema,
         ProcessMismatch::schema,
         ProcessVariable::schema,
+        Route::schema,
         ScheduledJob::schema,
+        Socket::schema,
         SpecialFile::schema,
         SshSetting::schema,
         StartupCommand::schema,
