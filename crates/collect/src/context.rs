@@ -1,5 +1,6 @@
 //! What collectors share: the host, the options, and answers that several of them need.
 
+use crate::net::{Descriptors, Networks};
 use crate::owner::Packages;
 use calma_formats::passwd::{self, Account};
 use calma_host::Host;
@@ -28,6 +29,7 @@ pub struct Context {
     accounts: OnceLock<Vec<Account>>,
     packages: OnceLock<Packages>,
     described: Mutex<BTreeSet<Vec<u8>>>,
+    networks: OnceLock<Networks>,
 }
 
 impl Context {
@@ -39,6 +41,7 @@ impl Context {
             accounts: OnceLock::new(),
             packages: OnceLock::new(),
             described: Mutex::default(),
+            networks: OnceLock::new(),
         })
     }
 
@@ -53,6 +56,11 @@ impl Context {
     /// The host's package list, read once.
     pub fn packages(&self) -> &Packages {
         self.packages.get_or_init(|| Packages::read(self.host.tree()))
+    }
+
+    /// All network namespaces, found once.
+    pub(crate) fn networks(self: &Arc<Self>) -> &Networks {
+        self.networks.get_or_init(|| Networks::find(self, &Descriptors::scan(self, false)))
     }
 
     /// Whether nobody described `path` before in this run.

@@ -8,6 +8,7 @@ mod collector;
 mod collectors;
 mod context;
 mod describe;
+mod net;
 mod out;
 mod owner;
 mod patience;

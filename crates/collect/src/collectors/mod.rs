@@ -4,13 +4,16 @@
 
 mod accounts;
 mod authorized_keys;
+mod connections;
 mod hidden_processes;
 mod kernel_settings;
 mod modules;
 mod mounts;
+mod network;
 mod packages;
 mod pid_range;
 mod processes;
+mod sockets;
 mod special_files;
 mod ssh_settings;
 mod system;
@@ -20,13 +23,16 @@ mod system;
 pub static ALL: &[crate::Collector] = &[
     accounts::COLLECTOR,
     authorized_keys::COLLECTOR,
+    connections::COLLECTOR,
     hidden_processes::COLLECTOR,
     kernel_settings::COLLECTOR,
     modules::COLLECTOR,
     mounts::COLLECTOR,
+    network::COLLECTOR,
     packages::COLLECTOR,
     pid_range::COLLECTOR,
     processes::COLLECTOR,
+    sockets::COLLECTOR,
     special_files::COLLECTOR,
     ssh_settings::COLLECTOR,
     system::COLLECTOR,

@@ -9,6 +9,7 @@ pub mod group;
 pub mod kernel_hooks;
 pub mod modules;
 pub mod mountinfo;
+pub mod namespace_mounts;
 pub mod netlink;
 pub mod nf_tables;
 pub mod os_release;
@@ -34,6 +35,7 @@ pub static ALL: &[crate::Format] = &[
     kernel_hooks::FORMAT,
     modules::FORMAT,
     mountinfo::FORMAT,
+    namespace_mounts::FORMAT,
     netlink::FORMAT,
     nf_tables::FORMAT,
     os_release::FORMAT,

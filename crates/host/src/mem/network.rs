@@ -4,8 +4,8 @@ use crate::{Answer, Cause, HostError, Namespace, Network, Protocol, Request};
 use calma_record::Text;
 use std::collections::BTreeMap;
 
-/// The network side of a [`Mem`](crate::Mem) host. A question nobody scripted gets an empty answer in a namespace that is
-/// known, and an error in one that is not.
+/// The network side of a [`Mem`](crate::Mem) host. A question nobody scripted is not supported, and a
+/// namespace nobody scripted can not be entered.
 #[derive(Debug, Default)]
 pub struct MemNetwork {
     answers: Vec<Scripted>,
@@ -78,7 +78,7 @@ impl Network for MemNetwork {
                 match scripted.map(|scripted| &scripted.answer) {
                     Some(Ok(answer)) => Ok(answer.clone()),
                     Some(Err(errno)) => Err(HostError::new("netlink", "memory", Cause::Errno(*errno))),
-                    None => Ok(Answer::default()),
+                    None => Err(HostError::new("netlink", "memory", Cause::Unsupported)),
                 }
             })
             .collect())

@@ -1,0 +1,195 @@
+//! All network namespaces that can be found: through processes, threads, mounts and open files.
+
+use super::{Descriptors, inode_of, numbers};
+use crate::{Context, Flow, Out, Patience};
+use calma_host::Namespace;
+use calma_record::{Gap, Text};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Most namespaces that are looked at.
+const MOST: usize = 1024;
+/// Most mount namespaces whose mounts are read.
+const MOUNTS: usize = 512;
+/// Processes kept for one namespace.
+const PIDS: usize = 32;
+
+/// One network namespace.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    /// Inode number.
+    pub(crate) inode: u64,
+    /// Whether calma runs in it.
+    pub(crate) own: bool,
+    /// Whether the first process runs in it, or calma if the first process does not say.
+    pub(crate) first: bool,
+    /// The file that stands for it.
+    pub(crate) file: Option<Text>,
+    /// Some of its processes.
+    pub(crate) pids: Vec<u32>,
+    /// How many processes are in it.
+    pub(crate) processes: u32,
+    /// Where it is mounted.
+    pub(crate) mounts: Vec<Text>,
+    /// What it was found by.
+    pub(crate) found: BTreeSet<&'static str>,
+}
+
+impl Known {
+    /// How to enter it.
+    pub(crate) fn door(&self) -> Option<Namespace> {
+        if self.own { Some(Namespace::Own) } else { self.file.clone().map(Namespace::At) }
+    }
+
+    /// The folder under /proc that shows this namespace's tables, if a process is in it.
+    pub(crate) fn proc_net(&self) -> Option<String> {
+        if self.own {
+            return Some("/proc/self/net".to_owned());
+        }
+        self.pids.first().map(|pid| format!("/proc/{pid}/net"))
+    }
+}
+
+/// All network namespaces.
+#[derive(Debug, Default)]
+pub(crate) struct Networks {
+    /// By inode number.
+    pub(crate) known: BTreeMap<u64, Known>,
+    gaps: Vec<Gap>,
+}
+
+impl Networks {
+    /// Finds them.
+    pub(crate) fn find(context: &Arc<Context>, descriptors: &Descriptors) -> Self {
+        let tree = context.host.tree();
+        let link = |path: &str| tree.link(path.as_bytes()).ok().and_then(|target| inode_of(&target, b"net"));
+        let own = link("/proc/self/ns/net").unwrap_or(0);
+        let first = link("/proc/1/ns/net").unwrap_or(own);
+        let mut networks = Self::default();
+        networks.at(own).own = true;
+        let mut patience = Patience::new(Duration::from_secs(1));
+        let mut mount_namespaces = BTreeSet::new();
+        for pid in numbers(tree, b"/proc").unwrap_or_default() {
+            let shared = Arc::clone(context);
+            if let Some(seen) = patience.call(move || of_process(&shared, pid)) {
+                networks.add_process(pid, seen);
+            }
+            let Ok(mounts) = tree.link(format!("/proc/{pid}/ns/mnt").as_bytes()) else { continue };
+            if mount_namespaces.len() < MOUNTS && mount_namespaces.insert(mounts) {
+                let shared = Arc::clone(context);
+                let mounted = patience.call(move || of_mounts(&shared, pid));
+                networks.add_mounts(pid, mounted.unwrap_or_default());
+            }
+        }
+        networks.add_mounts(0, of_mounts(context, 0));
+        for (inode, pid, descriptor) in &descriptors.namespaces {
+            let known = networks.at(*inode);
+            known.found.insert("open file");
+            known.file.get_or_insert_with(|| format!("/proc/{pid}/fd/{descriptor}").into());
+        }
+        if networks.known.len() > MOST {
+            networks.known = std::mem::take(&mut networks.known)
+                .into_iter()
+                .enumerate()
+                .filter_map(|(at, (inode, known))| {
+                    (at < MOST || inode == own || inode == first).then_some((inode, known))
+                })
+                .collect();
+            networks.gaps.push(Gap::new("some network namespaces", "there are more than calma looks at"));
+        }
+        if let Some(known) = networks.known.get_mut(&first) {
+            known.first = true;
+        }
+        networks
+    }
+
+    fn at(&mut self, inode: u64) -> &mut Known {
+        self.known.entry(inode).or_insert_with(|| Known { inode, ..Known::default() })
+    }
+
+    fn add_process(&mut self, pid: u32, seen: Seen) {
+        match seen {
+            Seen::Gone => {}
+            Seen::Refused(gap) => self.gaps.push(gap),
+            Seen::In(main, threads) => {
+                let known = self.at(main);
+                known.found.insert("process");
+                known.processes += 1;
+                known.file.get_or_insert_with(|| format!("/proc/{pid}/ns/net").into());
+                if known.pids.len() < PIDS {
+                    known.pids.push(pid);
+                }
+                for (inode, thread) in threads {
+                    let known = self.at(inode);
+                    known.found.insert("thread");
+                    known.file.get_or_insert_with(|| format!("/proc/{pid}/task/{thread}/ns/net").into());
+                }
+            }
+        }
+    }
+
+    fn add_mounts(&mut self, pid: u32, mounts: Vec<(u64, Text)>) {
+        for (inode, place) in mounts {
+            let known = self.at(inode);
+            known.found.insert("mount");
+            let seen_from_here = match pid {
+                0 => place.clone(),
+                _ => [format!("/proc/{pid}/root").as_bytes(), place.as_bytes()].concat().into(),
+            };
+            known.file.get_or_insert(seen_from_here);
+            if known.mounts.len() < 8 && !known.mounts.contains(&place) {
+                known.mounts.push(place);
+            }
+        }
+    }
+
+    /// Reports what could not be seen.
+    pub(crate) fn report(&self, out: &mut Out) -> Flow {
+        self.gaps.iter().try_for_each(|gap| out.gap(gap.clone()))
+    }
+}
+
+/// What one process says of its namespaces.
+enum Seen {
+    Gone,
+    Refused(Gap),
+    /// Its own, and those of threads that are elsewhere.
+    In(u64, Vec<(u64, u32)>),
+}
+
+fn of_process(context: &Context, pid: u32) -> Seen {
+    let tree = context.host.tree();
+    let target = match tree.link(format!("/proc/{pid}/ns/net").as_bytes()) {
+        Ok(target) => target,
+        Err(error) if error.is_missing() => return Seen::Gone,
+        Err(error) => {
+            return Seen::Refused(
+                Gap::new("the network namespace of processes", error.why()).at(error.place.as_bytes()),
+            );
+        }
+    };
+    let Some(main) = inode_of(&target, b"net") else { return Seen::Gone };
+    let mut elsewhere = Vec::new();
+    for thread in numbers(tree, format!("/proc/{pid}/task").as_bytes()).unwrap_or_default() {
+        if thread == pid {
+            continue;
+        }
+        let link = tree.link(format!("/proc/{pid}/task/{thread}/ns/net").as_bytes());
+        if let Some(inode) = link.ok().and_then(|target| inode_of(&target, b"net"))
+            && inode != main
+        {
+            elsewhere.push((inode, thread));
+        }
+    }
+    Seen::In(main, elsewhere)
+}
+
+/// Network namespaces mounted in the mount namespace of a process; 0 is calma itself.
+fn of_mounts(context: &Context, pid: u32) -> Vec<(u64, Text)> {
+    let who = if pid == 0 { "self".to_owned() } else { pid.to_string() };
+    match context.host.tree().read(format!("/proc/{who}/mountinfo").as_bytes(), 8 << 20) {
+        Ok(content) => calma_formats::namespace_mounts::network(&content.bytes),
+        Err(_) => Vec::new(),
+    }
+}
