@@ -65,7 +65,8 @@ fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
             let mut row = seen.row.clone();
             row.views = [(seen.by_diag, "sock_diag"), (seen.by_proc, "proc")]
                 .into_iter()
-                .filter_map(|(by, view)| by.then(|| view.to_owned()))
+                .filter(|(by, _)| *by)
+                .map(|(_, view)| view.to_owned())
                 .collect();
             let of_this = odd.get(&known.inode).into_iter().flatten().filter(|(odd, _)| odd == key);
             row.missing = of_this

@@ -264,7 +264,10 @@ fn diag_rows(
         && error.cause != Cause::Unsupported
         && !matches!(class, "vsock" | "xdp")
     {
-        out.gap(Gap::new("some sockets by sock_diag", error.why()).at(place.clone()))?;
+        let why =
+            if error.is_missing() { "this kernel does not list them there".to_owned() } else { error.why() };
+        let gap = Gap::new("some sockets by sock_diag, the second view beside /proc/net", why);
+        out.gap(gap.at(place.clone()))?;
     }
     let (rows, flow) =
         dumped(answer, "some sockets by sock_diag", place, out, |_, body| diag_row(class, body));

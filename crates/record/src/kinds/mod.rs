@@ -68,7 +68,7 @@ use crate::{Kind as _, Schema};
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "each variant's kind is documented")]
-#[expect(clippy::large_enum_variant, reason = "facts are boxed wherever many are kept")]
+#[allow(clippy::large_enum_variant, reason = "facts are boxed wherever many are kept")]
 pub enum Fact {
     Account(Account),
     AuthorizedKey(AuthorizedKey),
