@@ -37,7 +37,8 @@ kind! {
         15 real: Option<Text> as Path,
         /// SHA-256 of the content, for files no package owns.
         16 digest: Option<Digest> as Digest,
-        /// The first bytes of a script or text no package owns.
+        /// The text of a script or setting no package owns, or of one in /etc that administrators change: its first bytes, and
+        /// its last ones if it is long.
         17 text: Option<Text> as Secret,
         /// Whether the immutable attribute is set.
         18 immutable: bool as Plain,
