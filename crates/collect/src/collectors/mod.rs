@@ -17,6 +17,7 @@ mod sockets;
 mod special_files;
 mod ssh_settings;
 mod system;
+mod units;
 
 /// Every collector.
 #[rustfmt::skip]
@@ -36,4 +37,5 @@ pub static ALL: &[crate::Collector] = &[
     special_files::COLLECTOR,
     ssh_settings::COLLECTOR,
     system::COLLECTOR,
+    units::COLLECTOR,
 ];

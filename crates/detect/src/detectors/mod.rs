@@ -6,15 +6,18 @@ mod account_passwords;
 mod authorized_keys;
 mod deleted_program;
 mod doctored_process;
+mod generator;
 mod hidden_module;
 mod hidden_process;
 mod kernel_program;
+mod masked_watcher;
 mod memory_program;
 mod mount_over_proc;
 mod powerful_groups;
 mod second_root;
 mod special_files;
 mod ssh_settings;
+mod unit_command;
 
 /// Every detector.
 #[rustfmt::skip]
@@ -23,13 +26,16 @@ pub static ALL: &[crate::Detector] = &[
     authorized_keys::DETECTOR,
     deleted_program::DETECTOR,
     doctored_process::DETECTOR,
+    generator::DETECTOR,
     hidden_module::DETECTOR,
     hidden_process::DETECTOR,
     kernel_program::DETECTOR,
+    masked_watcher::DETECTOR,
     memory_program::DETECTOR,
     mount_over_proc::DETECTOR,
     powerful_groups::DETECTOR,
     second_root::DETECTOR,
     special_files::DETECTOR,
     ssh_settings::DETECTOR,
+    unit_command::DETECTOR,
 ];

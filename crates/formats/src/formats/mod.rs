@@ -24,6 +24,7 @@ pub mod rtnetlink;
 pub mod shadow;
 pub mod sock_diag;
 pub mod ssh_config;
+pub mod unit;
 
 /// Every format.
 #[rustfmt::skip]
@@ -50,4 +51,5 @@ pub static ALL: &[crate::Format] = &[
     shadow::FORMAT,
     sock_diag::FORMAT,
     ssh_config::FORMAT,
+    unit::FORMAT,
 ];

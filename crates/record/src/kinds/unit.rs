@@ -9,7 +9,7 @@ kind! {
         1 name: Text as Unit,
         /// The file.
         2 path: Text as Path,
-        /// `unit`, `drop-in`, `generator`, `environment-generator`, or `mask` where the unit is switched off.
+        /// `unit`, `drop-in`, `alias` of another unit, `generator`, `environment-generator`, or `mask` where the unit is switched off.
         3 what: String as Plain,
         /// Commands it runs, as written, with the setting's name: `ExecStart=/usr/sbin/sshd -D`.
         4 commands: Vec<Text> as Secret,
