@@ -30,10 +30,13 @@ impl<K> std::ops::Deref for Row<'_, K> {
     }
 }
 
+/// A fact as it is kept.
+type Seen = (RecordId, Source, Box<Fact>);
+
 /// The facts of one or more streams by kind, and what the runs said of themselves.
 #[derive(Debug, Default)]
 pub struct Tables {
-    kinds: BTreeMap<&'static str, Vec<(RecordId, Source, Box<Fact>)>>,
+    kinds: BTreeMap<&'static str, Vec<Seen>>,
     run: Option<Run>,
 }
 

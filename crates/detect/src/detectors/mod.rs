@@ -6,6 +6,7 @@ mod account_passwords;
 mod authorized_keys;
 mod deleted_program;
 mod doctored_process;
+mod fake_kernel_thread;
 mod generator;
 mod hidden_module;
 mod hidden_process;
@@ -14,6 +15,8 @@ mod masked_watcher;
 mod memory_program;
 mod mount_over_proc;
 mod powerful_groups;
+mod process_preload;
+mod running_program;
 mod second_root;
 mod special_files;
 mod ssh_settings;
@@ -26,6 +29,7 @@ pub static ALL: &[crate::Detector] = &[
     authorized_keys::DETECTOR,
     deleted_program::DETECTOR,
     doctored_process::DETECTOR,
+    fake_kernel_thread::DETECTOR,
     generator::DETECTOR,
     hidden_module::DETECTOR,
     hidden_process::DETECTOR,
@@ -34,6 +38,8 @@ pub static ALL: &[crate::Detector] = &[
     memory_program::DETECTOR,
     mount_over_proc::DETECTOR,
     powerful_groups::DETECTOR,
+    process_preload::DETECTOR,
+    running_program::DETECTOR,
     second_root::DETECTOR,
     special_files::DETECTOR,
     ssh_settings::DETECTOR,

@@ -5,7 +5,7 @@ use calma_record::{Text, kinds::File};
 use std::collections::BTreeMap;
 
 /// The described files by path.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Files<'a>(BTreeMap<&'a Text, Row<'a, File>>);
 
 impl<'a> Files<'a> {

@@ -40,3 +40,8 @@ pub fn is_common_program(path: &Text) -> bool {
 fn is_version(name: &[u8], stem: &[u8]) -> bool {
     name.strip_prefix(stem).is_some_and(|rest| rest.iter().all(|b| b.is_ascii_digit() || *b == b'.'))
 }
+
+/// Whether `needle` stands in `text`.
+pub fn contains(text: &[u8], needle: &[u8]) -> bool {
+    places::contains(text, needle)
+}
