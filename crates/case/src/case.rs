@@ -135,6 +135,25 @@ impl Case {
         self.folder.make_sub("derived").map(|folder| folder.path().to_owned())
     }
 
+    /// Removes a case in which nothing was ever written; any other stays.
+    pub fn discard_if_empty(self) {
+        let no_lock = Errno::WOULDBLOCK;
+        if flock(self.folder.fd(), FlockOperation::NonBlockingLockExclusive) == Err(no_lock)
+            || !matches!(self.streams.names().as_deref(), Ok([]))
+            || !matches!(self.evidence.names().as_deref(), Ok([]))
+        {
+            return;
+        }
+        // The folders go only if they are empty, the two files only in a case that is.
+        for name in ["streams", "evidence", "derived"] {
+            self.folder.remove_folder(name);
+        }
+        if !self.folder.has("streams") {
+            Self::PINNED.iter().for_each(|name| self.folder.remove(name));
+            let _ = std::fs::remove_dir(self.folder.path());
+        }
+    }
+
     /// Begins the next stream of a kind: `collection-1`, `collection-2` and so on. Its opening names the heads of all
     /// streams before it. While it is written, no other stream of the kind can be begun.
     ///

@@ -120,6 +120,11 @@ impl Folder {
         let _ = fs::unlinkat(&self.fd, name, AtFlags::empty());
     }
 
+    /// Removes an empty folder in this one.
+    pub(crate) fn remove_folder(&self, name: &str) {
+        let _ = fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR);
+    }
+
     /// Makes names in this folder survive a power cut.
     pub(crate) fn sync(&self) -> Result<(), CaseError> {
         match fs::fsync(&self.fd) {

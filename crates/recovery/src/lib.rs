@@ -5,11 +5,13 @@
 #![forbid(unsafe_code)]
 
 mod child;
+mod link;
 mod look;
 mod mounted;
 mod review;
 
 pub use child::LocalChild;
+pub use link::{Link, LinkOptions, Program};
 pub use look::{Ask, HostSide, HostSideError, LookError, Looked, Moment, look};
 pub use mounted::may_change;
 pub use review::{Review, ReviewError, each_record, review, unfinished};

@@ -64,12 +64,25 @@ impl Ask {
 pub struct HostSideError {
     what: String,
     source: std::io::Error,
+    instead: &'static str,
 }
 
 impl HostSideError {
     /// What could not be done, and why.
     pub fn new(what: impl Into<String>, source: std::io::Error) -> Self {
-        Self { what: what.into(), source }
+        Self { what: what.into(), source, instead: "" }
+    }
+
+    /// What to do instead.
+    #[must_use]
+    pub fn instead(mut self, instead: &'static str) -> Self {
+        self.instead = instead;
+        self
+    }
+
+    /// What to do instead; empty where there is no better advice than the error itself.
+    pub fn advice(&self) -> &'static str {
+        self.instead
     }
 }
 
@@ -89,6 +102,11 @@ pub trait HostSide {
 
     /// How often to start it when its stream is cut.
     fn attempts(&self) -> u32;
+
+    /// What the keeper should note about the start, once.
+    fn remarks(&mut self) -> Vec<Body> {
+        Vec::new()
+    }
 }
 
 /// What a progress line is made of.
@@ -161,11 +179,27 @@ pub fn look(
         Keeper { looked: Looked::default(), ask: ask.clone(), started: Instant::now(), clock, records: 0 };
     let mut phrase = None;
     for attempt in 1..=host_side.attempts().max(1) {
-        let stream = host_side.start(&keeper.ask)?;
+        let last = attempt == host_side.attempts().max(1);
+        let stream = match host_side.start(&keeper.ask) {
+            Ok(stream) => stream,
+            // What came before the connection was cut is kept, also when it does not come back.
+            Err(error) if attempt > 1 => {
+                keeper.looked.troubles.push(format!("It could not be reached again: {error}."));
+                if last || stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                std::thread::sleep(Duration::from_secs(u64::from(attempt)));
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         let mut writer = case.begin("collection")?;
+        for body in host_side.remarks() {
+            writer.note(body)?;
+        }
         let cut = keeper.take_in(stream, &mut writer, host_side, stop, progress)?;
         let ended_badly = host_side.finish();
-        let over = cut.is_none() || stop.load(Ordering::Relaxed) || attempt == host_side.attempts().max(1);
+        let over = cut.is_none() || stop.load(Ordering::Relaxed) || last;
         if let Some(why) = cut {
             let why = ended_badly.map_or_else(|| why.clone(), |more| format!("{why}; {more}"));
             if keeper.records == 0 && over {
@@ -232,7 +266,11 @@ impl Keeper<'_> {
                 }
             };
             heard = Instant::now();
-            writer.frame(&frame)?;
+            match writer.frame(&frame) {
+                // A host side that lies ends its own stream; what it said before is kept as its claim.
+                Err(error) if error.is_refusal() => return Ok(Some(error.to_string())),
+                other => other?,
+            }
             if frame.kind == FrameKind::Records {
                 let Ok(text) = frame.raw() else { return Ok(Some("a frame does not decompress".to_owned())) };
                 for record in read_records(&text) {
