@@ -13,6 +13,7 @@ mod network;
 mod packages;
 mod pid_range;
 mod processes;
+mod scheduled_jobs;
 mod sockets;
 mod special_files;
 mod ssh_settings;
@@ -33,6 +34,7 @@ pub static ALL: &[crate::Collector] = &[
     packages::COLLECTOR,
     pid_range::COLLECTOR,
     processes::COLLECTOR,
+    scheduled_jobs::COLLECTOR,
     sockets::COLLECTOR,
     special_files::COLLECTOR,
     ssh_settings::COLLECTOR,

@@ -76,24 +76,24 @@ fn split(line: &Text) -> Option<(&[u8], &[u8])> {
     Some((bytes.get(..at)?, bytes.get(at + 1..)?))
 }
 
-fn medium(reason: String) -> Weight {
-    Weight { severity: Some(Severity::Medium), reasons: vec![reason], paths: Vec::new() }
-}
-
 /// The unit's file: where it stands, how it is named, who may change it.
 fn own_file(unit: &Unit, files: &Files<'_>) -> Weight {
     let mut weight = Weight::default();
     let name = Text::from(unit.path.file_name());
     if name.as_bytes().starts_with(b".") || weigh::is_deceptive(name.as_bytes()) {
-        weight = weight.and(medium("its name is made to be overlooked".to_owned()));
+        weight = weight.and(Weight::of(Severity::Medium, "its name is made to be overlooked".to_owned()));
     }
     let real = files.get(&unit.path).and_then(|row| row.fact.real.clone());
     let from = real.or_else(|| unit.target.clone()).unwrap_or_default();
     if weigh::is_open(from.as_bytes()) && !weigh::is_below(from.as_bytes(), b"/run/user") {
-        weight = weight.and(medium(format!("it is linked from {from}, where anybody may put files")));
+        weight = weight.and(Weight::of(
+            Severity::Medium,
+            format!("it is linked from {from}, where anybody may put files"),
+        ));
     }
     if unit.home.is_none() && (unit.mode & 0o002 != 0 || unit.uid != 0) {
-        weight = weight.and(medium("somebody other than root may change it".to_owned()));
+        weight =
+            weight.and(Weight::of(Severity::Medium, "somebody other than root may change it".to_owned()));
     }
     let unowned = unit.package.is_none() && unit.packages_known && unit.home.is_none();
     if unowned && weigh::is_packaged_place(unit.path.as_bytes()) {

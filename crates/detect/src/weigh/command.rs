@@ -21,6 +21,11 @@ impl Weight {
         self.severity >= Some(Severity::Low)
     }
 
+    /// One reason of this severity.
+    pub fn of(severity: Severity, reason: impl Into<String>) -> Self {
+        Self { severity: Some(severity), reasons: vec![reason.into()], paths: Vec::new() }
+    }
+
     /// Both weights as one: the worse severity, all reasons and paths.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {

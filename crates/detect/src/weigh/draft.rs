@@ -1,0 +1,120 @@
+//! Findings about commands that start by themselves, in one form for all mechanisms.
+
+use super::{Files, Weight, command, file, variable};
+use crate::{Draft, Row, Tables};
+use calma_record::{Certainty, Severity, Text, kinds::ScheduledJob, kinds::StartupCommand};
+
+/// A finding of what `weight` says: what was written where, the reasons, and every unusual file. `None` if it weighs nothing.
+pub fn draft<K>(
+    weight: Weight,
+    identity: &[u8],
+    title: String,
+    path: &Text,
+    line: u32,
+    written: &Text,
+    row: &Row<'_, K>,
+) -> Option<Draft> {
+    let severity = weight.severity.filter(|severity| *severity >= Severity::Low)?;
+    let certainty = match severity {
+        Severity::High | Severity::Critical => Certainty::VeryLikely,
+        Severity::Medium => Certainty::Likely,
+        _ => Certainty::Possible,
+    };
+    let said = if line == 0 {
+        format!("{path} is run as a whole")
+    } else {
+        format!("line {line} of {path} says: {}", short(written))
+    };
+    let mut draft = Draft::new(severity, certainty, identity, title)
+        .path(path)
+        .saw(said)
+        .saw_all(weight.reasons)
+        .from(row, "what is run");
+    for path in &weight.paths {
+        draft = draft.path(path);
+    }
+    Some(draft)
+}
+
+/// A command cut to a length that can be read.
+fn short(command: &Text) -> String {
+    let shown = command.to_string();
+    match shown.char_indices().nth(200) {
+        Some((at, _)) => format!("{} …", shown.get(..at).unwrap_or_default()),
+        None => shown,
+    }
+}
+
+/// Weighs the startup commands of some mechanisms and puts out a finding for each that counts.
+pub fn startup_commands(tables: &Tables, mechanisms: &[&str], what: &str, drafts: &mut Vec<Draft>) {
+    let files = Files::new(tables);
+    for row in tables.of::<StartupCommand>().filter(|row| mechanisms.contains(&row.mechanism.as_str())) {
+        let weight = if row.line == 0 {
+            file(&files, &row.path, row.as_root)
+        } else {
+            command(&files, &row.command, row.as_root)
+        };
+        // A note of what the package itself does is no finding; its files were weighed as the package's.
+        if row.package.is_some() && row.line != 0 && weight.severity < Some(Severity::Medium) {
+            continue;
+        }
+        let identity = [row.path.as_bytes(), b"\0", row.command.as_bytes()].concat();
+        let title = format!("{what} runs something odd {}", row.when);
+        drafts.extend(draft(weight, &identity, title, &row.path, row.line, &row.command, &row));
+    }
+}
+
+/// Weighs the scheduled jobs of some schedulers and puts out a finding for each that counts.
+pub fn scheduled_jobs(tables: &Tables, schedulers: &[&str], drafts: &mut Vec<Draft>) {
+    let files = Files::new(tables);
+    for row in tables.of::<ScheduledJob>().filter(|row| schedulers.contains(&row.scheduler.as_str())) {
+        let job = row.fact;
+        let mut weight = if job.line == 0 {
+            file(&files, &job.path, job.as_root)
+        } else {
+            command(&files, &shell_text(job), job.as_root)
+        };
+        for setting in &job.environment {
+            let at = setting.as_bytes().iter().position(|b| *b == b'=').unwrap_or(0);
+            let (name, value) = (setting.as_bytes().get(..at), setting.as_bytes().get(at + 1..));
+            weight = weight.and(variable(
+                &files,
+                name.unwrap_or_default(),
+                value.unwrap_or_default(),
+                job.as_root,
+            ));
+        }
+        let hides =
+            job.command.as_bytes().iter().any(|b| b.is_ascii_control() && !matches!(b, b'\t' | b'\n'));
+        if hides && job.line != 0 {
+            let reason = "its line has control characters, which hide it from whoever lists it";
+            weight = weight.and(Weight::of(Severity::Medium, reason));
+        }
+        if job.as_root && (job.mode & 0o002 != 0 || (job.uid != 0 && job.scheduler != "at")) {
+            weight = weight.and(Weight::of(Severity::Medium, "somebody other than root may change it"));
+        }
+        let identity = [job.path.as_bytes(), b"\0", job.command.as_bytes()].concat();
+        let title = format!("A {} job of \"{}\" runs something odd, {}", job.scheduler, job.user, job.when);
+        drafts.extend(
+            draft(weight, &identity, title, &job.path, job.line, &job.command, &row)
+                .map(|draft| draft.account(&job.user)),
+        );
+    }
+}
+
+/// A cron job's command as its shell sees it: an unescaped percent sign ends a line (crontab(5)).
+fn shell_text(job: &ScheduledJob) -> Text {
+    if job.scheduler != "cron" {
+        return job.command.clone();
+    }
+    let mut text = Vec::new();
+    let mut bytes = job.command.as_bytes().iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if bytes.peek() == Some(&b'%') => text.extend(bytes.next()),
+            b'%' => text.push(b'\n'),
+            _ => text.push(byte),
+        }
+    }
+    text.into()
+}
