@@ -10,6 +10,7 @@ mod detectors;
 mod draft;
 mod entry;
 mod judge;
+mod sockets;
 mod stories;
 mod tables;
 pub mod weigh;

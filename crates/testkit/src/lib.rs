@@ -12,6 +12,7 @@ pub mod bed;
 pub mod binaries;
 pub mod guest;
 mod memory;
+pub mod network;
 pub mod plants;
 pub mod random;
 pub mod report;

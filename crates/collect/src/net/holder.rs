@@ -47,9 +47,8 @@ pub(crate) fn holder(context: &Context, pid: u32, out: &mut Out) -> (Holder, Flo
         holder.program = Some(bare.unwrap_or(&target).into());
     }
     let mut flow = out.flow();
-    if let Some(program) =
-        holder.program.as_ref().filter(|_| !holder.other_root && !holder.memfd && !holder.deleted)
-    {
+    // Of a program without a name, too: an upgrade leaves the new file there.
+    if let Some(program) = holder.program.as_ref().filter(|_| !holder.other_root && !holder.memfd) {
         flow = describe::file(context, program.as_bytes(), out);
     }
     (holder, flow)

@@ -10,19 +10,28 @@ mod deleted_program;
 mod doctored_process;
 mod fake_kernel_thread;
 mod generator;
+mod hidden_listener;
 mod hidden_module;
 mod hidden_process;
+mod hidden_socket;
+mod interface_program;
 mod kernel_program;
 mod masked_watcher;
 mod memory_program;
 mod mount_over_proc;
+mod packet_socket;
 mod powerful_groups;
 mod process_preload;
+mod program_on_network;
+mod promiscuous;
+mod raw_socket;
 mod running_program;
 mod second_root;
 mod special_files;
 mod ssh_settings;
+mod unheld_listener;
 mod unit_command;
+mod xdp_socket;
 
 /// Every detector.
 #[rustfmt::skip]
@@ -35,17 +44,26 @@ pub static ALL: &[crate::Detector] = &[
     doctored_process::DETECTOR,
     fake_kernel_thread::DETECTOR,
     generator::DETECTOR,
+    hidden_listener::DETECTOR,
     hidden_module::DETECTOR,
     hidden_process::DETECTOR,
+    hidden_socket::DETECTOR,
+    interface_program::DETECTOR,
     kernel_program::DETECTOR,
     masked_watcher::DETECTOR,
     memory_program::DETECTOR,
     mount_over_proc::DETECTOR,
+    packet_socket::DETECTOR,
     powerful_groups::DETECTOR,
     process_preload::DETECTOR,
+    program_on_network::DETECTOR,
+    promiscuous::DETECTOR,
+    raw_socket::DETECTOR,
     running_program::DETECTOR,
     second_root::DETECTOR,
     special_files::DETECTOR,
     ssh_settings::DETECTOR,
+    unheld_listener::DETECTOR,
     unit_command::DETECTOR,
+    xdp_socket::DETECTOR,
 ];
