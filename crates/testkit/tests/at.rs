@@ -84,7 +84,7 @@ fn looked_at(account: &str, more: &[&str]) {
     eprintln!("written by sshd, PAM, logind, sudo and loggers:\n{}", written.join("\n"));
     assert!(foreign.is_empty(), "changed by looking:\n{}", foreign.join("\n"));
     assert_eq!(bed.run("pgrep -c calma; ls /dev/shm | grep -c calma").text(), "0\n0\n");
-    let verified = bed.calma_from_keeper(&["case", "verify", &case]);
+    let verified = bed.calma_from_keeper(&["case", "verify", "--case", &case]);
     assert!(verified.ok(), "{verified}");
 }
 
