@@ -2,8 +2,9 @@
 
 use crate::net::{Descriptors, Networks};
 use crate::owner::Packages;
+use calma_formats::modules::Symbols;
 use calma_formats::passwd::{self, Account};
-use calma_host::Host;
+use calma_host::{Host, HostError};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -28,6 +29,7 @@ pub struct Context {
     pub options: Options,
     accounts: OnceLock<Vec<Account>>,
     packages: OnceLock<Packages>,
+    symbols: OnceLock<Result<Symbols, HostError>>,
     described: Mutex<BTreeSet<Vec<u8>>>,
     networks: OnceLock<Networks>,
 }
@@ -40,6 +42,7 @@ impl Context {
             options,
             accounts: OnceLock::new(),
             packages: OnceLock::new(),
+            symbols: OnceLock::new(),
             described: Mutex::default(),
             networks: OnceLock::new(),
         })
@@ -61,6 +64,11 @@ impl Context {
     /// All network namespaces, found once.
     pub(crate) fn networks(self: &Arc<Self>) -> &Networks {
         self.networks.get_or_init(|| Networks::find(self, &Descriptors::scan(self, false)))
+    }
+
+    /// The kernel's symbols, read once.
+    pub(crate) fn symbols(&self) -> &Result<Symbols, HostError> {
+        self.symbols.get_or_init(|| crate::symbols::read(self))
     }
 
     /// Whether nobody described `path` before in this run.

@@ -17,6 +17,7 @@ mod process;
 mod runner;
 mod settings;
 mod sshd;
+mod symbols;
 mod walk;
 
 pub use collector::{Card, Collector, Needs, Volatility};

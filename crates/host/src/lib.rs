@@ -18,14 +18,14 @@ mod processes;
 mod root;
 mod tree;
 
-pub use bpf::Bpf;
+pub use bpf::{Bpf, BpfLink, BpfMap, BpfObject, BpfProgram};
 pub use clock::Clock;
 pub use error::{Cause, HostError};
 pub use gentle::{Manners, behave, pressed};
 pub use interrupt::on_interrupt;
 pub use kernel::{Identity, Kernel};
 pub use live::Live;
-pub use mem::{Mem, MemNetwork, MemProcesses};
+pub use mem::{Mem, MemBpf, MemNetwork, MemProcesses};
 pub use network::{Answer, Namespace, Network, Protocol, Request};
 pub use path::{join, parent, resolve};
 pub use processes::{Asking, Held, Processes};

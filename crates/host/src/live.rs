@@ -1,5 +1,6 @@
 //! The machine calma runs on.
 
+mod bpf;
 pub(crate) mod files;
 mod kernel;
 mod netlink;

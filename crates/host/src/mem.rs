@@ -1,8 +1,10 @@
 //! A machine made of values, for tests.
 
+mod bpf;
 mod network;
 mod processes;
 
+pub use bpf::MemBpf;
 pub use network::MemNetwork;
 pub use processes::MemProcesses;
 
@@ -34,6 +36,8 @@ struct Node {
 #[derive(Debug, Default)]
 pub struct MemKernel {
     identity: Identity,
+    /// Its BPF objects.
+    pub bpf: MemBpf,
     /// Its answers to netlink questions.
     pub network: MemNetwork,
     /// Its answers about processes.
@@ -316,8 +320,6 @@ impl Kernel for MemKernel {
         self
     }
 }
-
-impl Bpf for MemKernel {}
 
 #[cfg(test)]
 mod tests {

@@ -18,7 +18,7 @@ pub mod random;
 pub mod report;
 mod specimen;
 
-pub use calma_host::{Mem, Meta};
+pub use calma_host::{BpfLink, BpfProgram, Mem, Meta};
 pub use memory::{Seen, check};
 pub use specimen::{Specimen, running};
 

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod authorized_keys;
+mod bpf;
 mod connections;
 mod hidden_processes;
 mod kernel_settings;
@@ -25,6 +26,7 @@ mod units;
 pub static ALL: &[crate::Collector] = &[
     accounts::COLLECTOR,
     authorized_keys::COLLECTOR,
+    bpf::COLLECTOR,
     connections::COLLECTOR,
     hidden_processes::COLLECTOR,
     kernel_settings::COLLECTOR,

@@ -1,11 +1,10 @@
 //! Collector: kernel modules, in every view the kernel has of them.
 
-use crate::{Card, Collector, Context, Flow, Needs, Out, Volatility, describe};
+use crate::{Card, Collector, Context, Flow, Needs, Out, Volatility, describe, symbols};
 use calma_formats::modules::{self, Symbols};
-use calma_host::{Follow, HostError, join};
+use calma_host::{HostError, join};
 use calma_record::{Source, Text, View, kinds};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
 use std::{sync::Arc, time::Duration};
 
 /// This collector.
@@ -25,7 +24,7 @@ type Names = BTreeSet<Vec<u8>>;
 
 fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
     let tree = context.host.tree();
-    let (mut views, errors) = Views::read(context);
+    let (mut views, errors) = Views::read(context, false);
     for error in &errors {
         out.unseen("one of the kernel's views of its modules", error)?;
     }
@@ -36,8 +35,7 @@ fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
             break;
         }
         std::thread::sleep(Duration::from_millis(60));
-        let again;
-        (again, _) = Views::read(context);
+        let (again, _) = Views::read(context, true);
         odd = odd.intersection(&again.differing()).cloned().collect();
         views = again;
     }
@@ -99,7 +97,7 @@ struct Views {
 }
 
 impl Views {
-    fn read(context: &Context) -> (Self, Vec<HostError>) {
+    fn read(context: &Context, again: bool) -> (Self, Vec<HostError>) {
         let tree = context.host.tree();
         let (mut views, mut errors) = (Self::default(), Vec::new());
         match tree.read(b"/proc/modules", 8 << 20) {
@@ -121,9 +119,13 @@ impl Views {
             }
             Err(error) => errors.push(error),
         }
-        match symbols(context) {
-            Ok(symbols) => views.symbols = Some(symbols).filter(|symbols| !symbols.is_empty()),
-            Err(error) => errors.push(error),
+        let names = |symbols: &Symbols| {
+            Some(symbols.modules().map(<[u8]>::to_vec).collect()).filter(|n: &Names| !n.is_empty())
+        };
+        let symbols = if again { symbols::read(context) } else { Ok(Symbols::default()) };
+        match if again { symbols.as_ref() } else { context.symbols().as_ref() } {
+            Ok(symbols) => views.symbols = names(symbols),
+            Err(error) => errors.push(error.clone()),
         }
         for (name, module) in views.list.iter().flatten() {
             for user in &module.used_by {
@@ -178,18 +180,6 @@ impl Views {
         };
         self.all().into_iter().filter(|name| !here(name) && !self.passing.contains(name)).collect()
     }
-}
-
-/// Names of modules that own symbols.
-fn symbols(context: &Context) -> Result<Names, HostError> {
-    const LARGEST: u64 = 256 << 20;
-    let mut file = context.host.tree().open(b"/proc/kallsyms", Follow::No)?.take(LARGEST);
-    let mut symbols = Symbols::default();
-    let mut piece = vec![0; 256 << 10];
-    while let Ok(length @ 1..) = file.read(&mut piece) {
-        symbols.feed(piece.get(..length).unwrap_or_default());
-    }
-    Ok(symbols.modules().map(<[u8]>::to_vec).collect())
 }
 
 /// Names that the host's logs of the kernel give as tainting, of the last few megabytes.

@@ -5,6 +5,7 @@
 mod account_passwords;
 mod at_job;
 mod authorized_keys;
+mod bpf;
 mod cron_job;
 mod deleted_program;
 mod doctored_process;
@@ -39,6 +40,7 @@ pub static ALL: &[crate::Detector] = &[
     account_passwords::DETECTOR,
     at_job::DETECTOR,
     authorized_keys::DETECTOR,
+    bpf::DETECTOR,
     cron_job::DETECTOR,
     deleted_program::DETECTOR,
     doctored_process::DETECTOR,

@@ -64,6 +64,7 @@ pub fn parse(bytes: &[u8]) -> Vec<Module> {
 pub struct Symbols {
     names: BTreeSet<Vec<u8>>,
     programs: BTreeSet<Vec<u8>>,
+    addresses: BTreeMap<Vec<u8>, u64>,
     rest: Vec<u8>,
 }
 
@@ -93,7 +94,7 @@ impl Symbols {
     }
 
     fn line(&mut self, line: &[u8]) {
-        let Some(start) = line.iter().rposition(|b| *b == b'\t') else { return };
+        let Some(start) = line.iter().rposition(|b| *b == b'\t') else { return self.own(line) };
         let module = line.get(start + 1..).and_then(|word| word.strip_prefix(b"[")?.strip_suffix(b"]"));
         let Some(module) = module else { return };
         if module == b"bpf" {
@@ -109,6 +110,30 @@ impl Symbols {
         {
             self.names.insert(module.to_vec());
         }
+    }
+
+    /// A symbol of the kernel itself: kept where it helps to name what BPF programs call.
+    fn own(&mut self, line: &[u8]) {
+        let Some(name) =
+            line.get(19..).filter(|name| name.starts_with(b"bpf_") || *name == b"__bpf_call_base")
+        else {
+            return;
+        };
+        let address = line.get(..16).and_then(|digits| std::str::from_utf8(digits).ok());
+        if let Some(address) = address.and_then(|digits| u64::from_str_radix(digits, 16).ok())
+            && address != 0
+            && self.addresses.len() < Self::MOST
+        {
+            self.addresses.insert(name.to_vec(), address);
+        }
+    }
+
+    /// Names of the kernel's own BPF functions by their distance from `__bpf_call_base`, as programs call them; empty where
+    /// addresses are hidden.
+    pub fn helpers(&self) -> BTreeMap<i32, Vec<u8>> {
+        let Some(base) = self.addresses.get(b"__bpf_call_base".as_slice()) else { return BTreeMap::new() };
+        let distance = |address: &u64| i32::try_from(address.wrapping_sub(*base).cast_signed()).ok();
+        self.addresses.iter().filter_map(|(name, address)| Some((distance(address)?, name.clone()))).collect()
     }
 
     /// Names of modules that own symbols. BPF programs and trampolines, which the kernel lists the same way, are not among them.
@@ -174,11 +199,20 @@ mod tests {
     }
 
     #[test]
+    fn helpers_are_named_by_their_distance() {
+        let mut symbols = Symbols::default();
+        symbols.feed(b"ffffffff812f0000 T __bpf_call_base\nffffffff81300000 T bpf_override_return\nffffffff81200000 t bpf_x\n");
+        assert_eq!(symbols.helpers().get(&0x10000).map(Vec::as_slice), Some(&b"bpf_override_return"[..]));
+        assert!(symbols.helpers().contains_key(&-0xf0000));
+    }
+
+    #[test]
     fn symbols_come_in_pieces() {
         for size in 1..FORMAT.samples[1].len() {
             let mut symbols = Symbols::default();
             FORMAT.samples[1].chunks(size).for_each(|piece| symbols.feed(piece));
             assert_eq!(symbols.modules().collect::<Vec<_>>(), [b"nf_nat"], "{size}");
+            assert!(symbols.helpers().is_empty());
             assert_eq!(symbols.programs().collect::<Vec<_>>(), [b"6deef7357e7b4530"]);
         }
     }

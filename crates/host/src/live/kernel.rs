@@ -45,5 +45,3 @@ impl Kernel for LiveKernel {
         self
     }
 }
-
-impl Bpf for LiveKernel {}

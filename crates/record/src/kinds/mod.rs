@@ -4,6 +4,7 @@
 
 mod account;
 mod authorized_key;
+mod bpf_program;
 mod clock_offset;
 mod connection;
 mod file;
@@ -34,6 +35,7 @@ mod unit;
 
 pub use account::Account;
 pub use authorized_key::AuthorizedKey;
+pub use bpf_program::BpfProgram;
 pub use clock_offset::ClockOffset;
 pub use connection::Connection;
 pub use file::File;
@@ -72,6 +74,7 @@ use crate::{Kind as _, Schema};
 pub enum Fact {
     Account(Account),
     AuthorizedKey(AuthorizedKey),
+    BpfProgram(BpfProgram),
     ClockOffset(ClockOffset),
     Connection(Connection),
     File(File),
@@ -107,6 +110,7 @@ impl Fact {
         match self {
             Self::Account(_) => Account::NAME,
             Self::AuthorizedKey(_) => AuthorizedKey::NAME,
+            Self::BpfProgram(_) => BpfProgram::NAME,
             Self::ClockOffset(_) => ClockOffset::NAME,
             Self::Connection(_) => Connection::NAME,
             Self::File(_) => File::NAME,
@@ -143,6 +147,7 @@ pub fn schemas() -> Vec<Schema> {
     [
         Account::schema,
         AuthorizedKey::schema,
+        BpfProgram::schema,
         ClockOffset::schema,
         Connection::schema,
         File::schema,
