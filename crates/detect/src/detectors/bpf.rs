@@ -59,7 +59,7 @@ fn holders(tables: &Tables, files: &Files<'_>, program: &BpfProgram) -> Holders 
         let file = files.get(&path).filter(|_| !contained);
         if process.memfd {
             holders.strange.push(format!("process {pid} (\"{name}\") holds it and runs from memory alone"));
-        } else if process.deleted && !file.is_some_and(|file| file.package.is_some()) && !contained {
+        } else if process.deleted && file.is_none_or(|file| file.package.is_none()) && !contained {
             holders
                 .strange
                 .push(format!("process {pid} (\"{name}\") holds it and its program {path} was deleted"));
@@ -112,9 +112,7 @@ fn weigh(tables: &Tables, files: &Files<'_>, program: &Row<'_, BpfProgram>) -> O
         (Severity::High, Certainty::VeryLikely)
     } else if writes && !holders.packaged {
         (Severity::High, Certainty::Likely)
-    } else if writes {
-        (Severity::Medium, Certainty::Possible)
-    } else if !holders.unpackaged.is_empty() && (watching || packets) {
+    } else if writes || !holders.unpackaged.is_empty() && (watching || packets) {
         (Severity::Medium, Certainty::Possible)
     } else if watching && program.owners.is_empty() && !kept && program.owners_known {
         (Severity::Medium, Certainty::Likely)
