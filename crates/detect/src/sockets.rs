@@ -65,16 +65,16 @@ pub(crate) fn standing(files: &Files<'_>, socket: &Socket) -> (Standing, Vec<Str
     }
 }
 
-/// Interpreters and tools that pass on what they are given, and common programs that never look at packets themselves.
+/// Interpreters, shells, and tools that pass on what they are given.
 fn passes_on(program: &Text) -> bool {
-    const TOOLS: [&[u8]; 12] = [
-        b"nc", b"ncat", b"netcat", b"socat", b"gawk", b"mawk", b"lua", b"tclsh", b"guile", b"openssl",
-        b"gdb", b"expect",
+    const TOOLS: [&[u8]; 25] = [
+        b"nc", b"ncat", b"netcat", b"socat", b"gawk", b"mawk", b"lua", b"luajit", b"tclsh", b"guile",
+        b"openssl", b"gdb", b"expect", b"python", b"perl", b"ruby", b"php", b"php-cgi", b"node", b"nodejs",
+        b"sh", b"bash", b"dash", b"zsh", b"busybox",
     ];
     let name = program.file_name();
     let stem = name.split(|b| b.is_ascii_digit() || *b == b'.').next().unwrap_or_default();
-    TOOLS.iter().any(|tool| stem == *tool || name.starts_with(&[tool, &b"."[..]].concat()))
-        || is_common_program(program)
+    TOOLS.contains(&stem)
 }
 
 /// Whether the socket belongs to a container: another root directory, and a control group that a container runtime makes.
@@ -197,6 +197,11 @@ impl Held<'_> {
     }
 }
 
+/// Whether the holder is one of the common programs, none of which looks at packets itself.
+fn is_a_server(row: &Row<'_, Socket>) -> bool {
+    !row.other_root && row.program.as_ref().is_some_and(is_common_program)
+}
+
 /// Judges sockets that see packets as they come from the wire, whoever they are for.
 pub(crate) fn judge_capture(
     tables: &Tables,
@@ -214,6 +219,8 @@ pub(crate) fn judge_capture(
                 (Severity::Medium, Certainty::Likely)
             }
             Standing::Unpackaged | Standing::Interpreter => (Severity::Medium, Certainty::Possible),
+            // A server or shell that takes nothing off the wire by itself: somebody put that into it.
+            Standing::Ordinary if held.rows.iter().any(is_a_server) => (Severity::Medium, Certainty::Likely),
             Standing::Unknown | Standing::Ordinary => (Severity::Info, Certainty::Possible),
         };
         let (who, whose) = (held.who(), held.rows.first().map(|row| row.pids.as_slice()).unwrap_or_default());

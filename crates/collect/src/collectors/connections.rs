@@ -32,17 +32,17 @@ fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
     let mut patience = Patience::new(Duration::from_secs(15));
     let mut left = MOST;
     for known in context.networks().known.values() {
-        let Some(door) = known.door() else { continue };
-        let shared = Arc::clone(context);
+        let (shared, copy) = (Arc::clone(context), known.clone());
         let answers = patience.call(move || {
             // NFNL_SUBSYS_CTNETLINK is 1, IPCTNL_MSG_CT_GET 1.
             let request = Request::dump(Protocol::NETFILTER, 1 << 8 | 1, [0, 0, 0, 0]);
-            shared.host.kernel().map(|kernel| kernel.network().ask(&door, &[request]))
+            copy.ask(&shared, &[request])
         });
         let what = "tracked connections of a network namespace";
         let place: Text = known.file.clone().unwrap_or_else(|| "calma's own network namespace".into());
-        let answer = match answers.flatten() {
+        let answer = match answers {
             Some(Ok(answers)) => answers.into_iter().next(),
+            Some(Err(error)) if error.is_missing() => continue,
             Some(Err(error)) => {
                 out.gap(Gap::new(what, error.why()).at(place))?;
                 continue;

@@ -1,6 +1,6 @@
 //! Collector: network namespaces with their interfaces, routes, neighbours and packet filter tables.
 
-use crate::net::{Known, dumped, message_body};
+use crate::net::{Answers, Known, dumped, message_body};
 use crate::{Card, Collector, Context, Flow, Needs, Out, Patience, Volatility};
 use calma_formats::{nf_tables, proc_net, rtnetlink};
 use calma_host::{Answer, HostError, Protocol, Request};
@@ -41,19 +41,16 @@ fn requests() -> Vec<Request> {
     vec![route(18, 16), route(22, 8), route(26, 12), route(30, 12), route(38, 20), nf_tables(1), nf_tables(4)]
 }
 
-type Answers = Vec<Result<Answer, HostError>>;
+type Rows = Vec<Result<Answer, HostError>>;
 
 fn ask(
     context: &Arc<Context>,
     known: &Known,
     requests: Vec<Request>,
     patience: &mut Patience,
-) -> Option<Result<Answers, HostError>> {
-    let (shared, door) = (Arc::clone(context), known.door()?);
-    patience.call(move || {
-        let kernel = shared.host.kernel();
-        kernel.map_or(Ok(Vec::new()), |kernel| kernel.network().ask(&door, &requests))
-    })
+) -> Option<Answers> {
+    let (shared, known) = (Arc::clone(context), known.clone());
+    patience.call(move || known.ask(&shared, &requests))
 }
 
 fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
@@ -67,6 +64,8 @@ fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
                 entered = true;
                 Namespace { context, known }.all(&answers, &mut patience, out)?;
             }
+            // It ended meanwhile.
+            Some(Err(error)) if error.is_missing() => continue,
             Some(Err(error)) => out.gap(
                 Gap::new("interfaces, routes and packet filter of a network namespace", error.why())
                     .at(error.place.as_bytes()),
@@ -102,7 +101,7 @@ struct Namespace<'a> {
 impl Namespace<'_> {
     fn rows<T>(
         &self,
-        answers: &Answers,
+        answers: &Rows,
         which: usize,
         what: &str,
         out: &mut Out,
@@ -114,7 +113,7 @@ impl Namespace<'_> {
         flow.map_continue(|()| rows)
     }
 
-    fn all(&self, answers: &Answers, patience: &mut Patience, out: &mut Out) -> Flow {
+    fn all(&self, answers: &Rows, patience: &mut Patience, out: &mut Out) -> Flow {
         let links = self.rows(answers, LINKS, "network interfaces", out, |_, body| rtnetlink::link(body))?;
         let names: BTreeMap<u32, Text> = links.iter().map(|link| (link.index, link.name.clone())).collect();
         self.links(&links, &names, answers, patience, out)?;
@@ -127,7 +126,7 @@ impl Namespace<'_> {
         &self,
         links: &[rtnetlink::Link],
         names: &BTreeMap<u32, Text>,
-        answers: &Answers,
+        answers: &Rows,
         patience: &mut Patience,
         out: &mut Out,
     ) -> Flow {
@@ -173,7 +172,7 @@ impl Namespace<'_> {
     /// The BPF filters of traffic control, by interface.
     fn filters(
         &self,
-        answers: &Answers,
+        answers: &Rows,
         patience: &mut Patience,
         out: &mut Out,
     ) -> std::ops::ControlFlow<(), BTreeMap<u32, Vec<String>>> {
@@ -225,7 +224,7 @@ impl Namespace<'_> {
         std::ops::ControlFlow::Continue(found)
     }
 
-    fn routes(&self, names: &BTreeMap<u32, Text>, answers: &Answers, out: &mut Out) -> Flow {
+    fn routes(&self, names: &BTreeMap<u32, Text>, answers: &Rows, out: &mut Out) -> Flow {
         let routes = self.rows(answers, ROUTES, "routes", out, |_, body| rtnetlink::route(body))?;
         // The local table repeats the addresses.
         let kept: Vec<_> = routes.into_iter().filter(|route| route.table != 255 && route.kind != 2).collect();
@@ -253,7 +252,7 @@ impl Namespace<'_> {
         Flow::Continue(())
     }
 
-    fn neighbours(&self, names: &BTreeMap<u32, Text>, answers: &Answers, out: &mut Out) -> Flow {
+    fn neighbours(&self, names: &BTreeMap<u32, Text>, answers: &Rows, out: &mut Out) -> Flow {
         let neighbours =
             self.rows(answers, NEIGHBOURS, "neighbours", out, |_, body| rtnetlink::neighbour(body))?;
         // Entries without a state of their own (0x40: no ARP) are multicast and loopback.
@@ -270,7 +269,7 @@ impl Namespace<'_> {
         Flow::Continue(())
     }
 
-    fn tables(&self, answers: &Answers, out: &mut Out) -> Flow {
+    fn tables(&self, answers: &Rows, out: &mut Out) -> Flow {
         let tables = self.rows(answers, TABLES, "nf_tables", out, |_, body| nf_tables::table(body))?;
         let chains = self.rows(answers, CHAINS, "nf_tables", out, |_, body| nf_tables::chain(body))?;
         for table in tables.into_iter().take(MOST) {

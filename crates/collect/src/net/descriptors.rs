@@ -51,13 +51,17 @@ impl Descriptors {
         for pid in numbers(context.host.tree(), b"/proc").unwrap_or_default() {
             let shared = Arc::clone(context);
             match patience.call(move || of_process(&shared, pid, threads, left)) {
-                Some(Ok(open)) => {
+                Some((open, error)) => {
                     left = left.saturating_sub(open.len());
                     open.into_iter().for_each(|open| scan.add(pid, &open));
-                }
-                Some(Err(error)) if error.is_missing() => {}
-                Some(Err(error)) => {
-                    scan.gaps.push(Gap::new(WHAT, error.why()).at(error.place.as_bytes()).important());
+                    if let Some(error) = error.filter(|error| !error.is_missing()) {
+                        let gap = Gap::new(WHAT, error.why()).at(error.place.as_bytes()).important();
+                        scan.gaps.push(if error.is_denied() {
+                            gap.instead("run calma as root")
+                        } else {
+                            gap
+                        });
+                    }
                 }
                 None => scan.gaps.push(
                     Gap::new(WHAT, "the kernel did not answer in time")
@@ -102,30 +106,40 @@ impl Descriptors {
     }
 }
 
-fn of_process(context: &Context, pid: u32, threads: bool, most: usize) -> Result<Vec<Open>, HostError> {
+/// A process's descriptors that could be read, and why others could not.
+fn of_process(context: &Context, pid: u32, threads: bool, most: usize) -> (Vec<Open>, Option<HostError>) {
     let tree = context.host.tree();
     let mut found = Vec::new();
-    links(context, format!("/proc/{pid}/fd").as_bytes(), most, &mut found)?;
+    let refused = links(context, format!("/proc/{pid}/fd").as_bytes(), most, &mut found).err();
     if threads {
         let tasks = format!("/proc/{pid}/task");
-        for task in numbers(tree, tasks.as_bytes())?.into_iter().filter(|task| *task != pid) {
+        let threads = numbers(tree, tasks.as_bytes()).unwrap_or_default();
+        for task in threads.into_iter().filter(|task| *task != pid) {
             // A thread that ended meanwhile holds nothing.
             let _ = links(context, format!("{tasks}/{task}/fd").as_bytes(), most, &mut found);
         }
     }
-    Ok(found)
+    (found, refused)
 }
 
 fn links(context: &Context, directory: &[u8], most: usize, found: &mut Vec<Open>) -> Result<(), HostError> {
     let tree = context.host.tree();
+    let mut refused = None;
     for entry in tree.list(directory)?.into_iter().take(most) {
         let Some(descriptor) = calma_formats::lines::decimal(entry.name.as_bytes()) else { continue };
-        let Ok(target) = tree.link(&join(directory, entry.name.as_bytes())) else { continue };
+        let target = match tree.link(&join(directory, entry.name.as_bytes())) {
+            Ok(target) => target,
+            Err(error) if error.is_missing() => continue,
+            Err(error) => {
+                refused.get_or_insert(error);
+                continue;
+            }
+        };
         if let Some(inode) = inode_of(&target, b"socket") {
             found.push(Open::Socket(descriptor, inode));
         } else if let Some(inode) = inode_of(&target, b"net") {
             found.push(Open::Namespace(descriptor, inode));
         }
     }
-    Ok(())
+    refused.map_or(Ok(()), Err)
 }

@@ -2,7 +2,7 @@
 
 use super::{Descriptors, inode_of, numbers};
 use crate::{Context, Flow, Out, Patience};
-use calma_host::Namespace;
+use calma_host::{Answer, Cause, HostError, Namespace, Request};
 use calma_record::{Gap, Text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,6 +14,12 @@ const MOST: usize = 1024;
 const MOUNTS: usize = 512;
 /// Processes kept for one namespace.
 const PIDS: usize = 32;
+
+/// `ENOENT` (errno(3)).
+const ENOENT: i32 = 2;
+
+/// What the kernel answers in a namespace.
+pub(crate) type Answers = Result<Vec<Result<Answer, HostError>>, HostError>;
 
 /// One network namespace.
 #[derive(Clone, Debug, Default)]
@@ -37,9 +43,23 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// How to enter it.
-    pub(crate) fn door(&self) -> Option<Namespace> {
-        if self.own { Some(Namespace::Own) } else { self.file.clone().map(Namespace::At) }
+    /// Puts questions to the kernel in it. A process through which it was found may have ended meanwhile: then through
+    /// another one.
+    pub(crate) fn ask(&self, context: &Context, requests: &[Request]) -> Answers {
+        let ended = || HostError::new("setns", "network namespace", Cause::Errno(ENOENT));
+        let kernel = context.host.kernel().ok_or_else(ended)?;
+        if self.own {
+            return kernel.network().ask(&Namespace::Own, requests);
+        }
+        let others = self.pids.iter().map(|pid| format!("/proc/{pid}/ns/net").into());
+        let mut last = ended();
+        for file in self.file.iter().cloned().chain(others) {
+            match kernel.network().ask(&Namespace::At(file), requests) {
+                Err(error) if error.is_missing() => last = error,
+                answers => return answers,
+            }
+        }
+        Err(last)
     }
 
     /// The folder under /proc that shows this namespace's tables, if a process is in it.

@@ -1,6 +1,6 @@
 //! Both views on the sockets of one network namespace, side by side.
 
-use super::{Known, dumped, inode_of, message_body, proc_view, socket_row};
+use super::{Answers, Known, dumped, inode_of, message_body, proc_view, socket_row};
 use crate::{Context, Flow, Out, Patience};
 use calma_formats::{rtnetlink, sock_diag};
 use calma_host::{Answer, Cause, HostError, Protocol, Request};
@@ -138,8 +138,6 @@ fn diag_row(class: &str, body: &[u8]) -> Option<(Socket, u32)> {
     })
 }
 
-type Answers = Result<Vec<Result<Answer, HostError>>, HostError>;
-
 /// What both views say, not yet taken apart.
 struct Raw {
     classes: Vec<&'static str>,
@@ -169,10 +167,7 @@ fn gather(context: &Context, known: &Known) -> Raw {
     let mut requests: Vec<Request> =
         asked.iter().map(|(_, family, protocol, _)| request(*family, *protocol)).collect();
     requests.push(Request::dump(Protocol::ROUTE, GETLINK, message_body(&[], 16)));
-    let answers = match (known.door(), context.host.kernel()) {
-        (Some(door), Some(kernel)) => kernel.network().ask(&door, &requests),
-        _ => Err(HostError::new("setns", "network namespace", Cause::Unsupported)),
-    };
+    let answers = known.ask(context, &requests);
     Raw { classes: asked.iter().map(|(class, ..)| *class).collect(), answers, tables }
 }
 
@@ -221,6 +216,8 @@ fn fill(
                 interfaces.extend(links.into_iter().map(|link| (link.index, link.name)));
             }
         }
+        // It ended meanwhile.
+        Err(error) if error.is_missing() => {}
         Err(error) => {
             let gap = Gap::new("sockets of a network namespace by sock_diag", error.why()).at(place.clone());
             let gap = if raw.tables.is_empty() { gap.important() } else { gap };

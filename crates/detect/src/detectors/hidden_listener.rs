@@ -37,6 +37,7 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
             Standing::Ordinary | Standing::Unknown if service || other_root => {
                 (Severity::Info, Certainty::Possible)
             }
+            Standing::Interpreter if service => (Severity::Low, Certainty::Possible),
             Standing::Unknown => (Severity::Low, Certainty::Possible),
             _ => (Severity::Medium, Certainty::Likely),
         };

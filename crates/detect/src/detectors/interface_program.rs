@@ -43,7 +43,7 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
             draft = draft.saw(format!("XDP program {id} is attached to {}", row.name));
         }
         for filter in row.filters.iter().take(4) {
-            draft = draft.saw(format!("traffic filter on {}: {filter}", row.name.to_string()));
+            draft = draft.saw(format!("traffic filter on {}: {filter}", row.name));
         }
         draft = draft.from(row, "program attached");
     }

@@ -30,7 +30,7 @@ mod tests {
     use calma_testkit::{Mem, check};
 
     fn with(program: &str, filter: bool) -> Mem {
-        let host = host(&["/usr/sbin/dhcpcd", "/usr/bin/tcpdump", "/usr/bin/python3.11"]);
+        let host = host(&["/usr/sbin/dhcpcd", "/usr/bin/tcpdump", "/usr/bin/python3.11", "/usr/sbin/sshd"]);
         let host = holder(host, 500, program, "/system.slice/x.service", 1, &[77]);
         packets(host, &[(77, 3, 0, filter)])
     }
@@ -43,6 +43,7 @@ mod tests {
             "/usr/sbin/gone (deleted)",
             "/memfd:a (deleted)",
             "/usr/bin/python3.11",
+            "/usr/sbin/sshd",
         ] {
             let seen = check(with(program, true));
             let found = seen.alarms("packet-socket");
