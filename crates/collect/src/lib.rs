@@ -9,6 +9,7 @@ mod collectors;
 mod context;
 mod describe;
 mod net;
+mod libraries;
 mod out;
 mod owner;
 mod patience;

@@ -36,40 +36,16 @@ pub(crate) fn merge(weight: &mut Weight, other: Weight) {
     }
 }
 
-/// Whether `path` stands where everybody may write.
-pub(crate) fn is_temporary(path: &[u8]) -> bool {
-    let places = [
-        &b"/tmp/"[..],
-        b"/var/tmp/",
-        b"/dev/",
-        b"/run/user/",
-        b"/run/shm/",
-        b"/run/lock/",
-        b"/var/lock/",
-        b"/proc/",
-    ];
-    places.iter().any(|place| path.starts_with(place)) && path != b"/dev/null"
-}
-
-/// Whether a component of the path is hidden (begins with a dot) or made of blanks and dots.
+/// Whether a name in `path` is hidden or made to be overlooked.
 pub(crate) fn is_hidden(path: &[u8]) -> bool {
-    path.split(|b| *b == b'/').any(|part| {
-        part.len() > 1
-            && part != b".."
-            && (part.starts_with(b".") || part.starts_with(b" ") || part.ends_with(b" "))
-    })
-}
-
-/// Whether `path` is below `directory`.
-pub(crate) fn is_below(path: &[u8], directory: &[u8]) -> bool {
-    path.strip_prefix(directory).is_some_and(|rest| rest.starts_with(b"/"))
+    weigh::is_hidden(path) || weigh::is_deceptive(path)
 }
 
 /// Whether `path` is where an administrator keeps what is his own.
 pub(crate) fn is_local(path: &[u8]) -> bool {
     [&b"/usr/local"[..], b"/opt", b"/srv", b"/etc", b"/root", b"/home"]
         .iter()
-        .any(|place| is_below(path, place))
+        .any(|place| weigh::is_below(path, place))
 }
 
 /// How the file at `path`, which root's programs trust, stands: its place, who may change it, whether a package owns it.
@@ -80,14 +56,14 @@ pub(crate) fn standing(files: &Files<'_>, path: &Text, what: &str) -> Weight {
     let file = files.get(path);
     let real = file.and_then(|file| file.fact.real.as_ref()).unwrap_or(path);
     for place in [path, real] {
-        if is_temporary(place.as_bytes()) {
+        if weigh::is_open(place.as_bytes()) {
             add(&mut weight, Severity::High, format!("{what} {place} stands where everybody may write"));
         } else if is_hidden(place.as_bytes()) {
             add(&mut weight, Severity::High, format!("{what} {place} is hidden"));
         }
     }
     if let Some(file) = file.map(|file| file.fact) {
-        let group = file.mode & 0o020 != 0 && file.gid != 0;
+        let group = file.mode & 0o020 != 0 && !matches!(file.gid, 0 | 50);
         if file.what == "missing" {
             add(&mut weight, Severity::Info, format!("{what} {path} is not there"));
         } else if file.mode & 0o002 != 0

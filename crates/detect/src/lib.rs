@@ -11,6 +11,7 @@ mod draft;
 mod entry;
 mod judge;
 mod sockets;
+mod pam_stack;
 mod stories;
 mod tables;
 pub mod weigh;

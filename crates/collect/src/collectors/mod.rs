@@ -8,16 +8,19 @@ mod bpf;
 mod connections;
 mod hidden_processes;
 mod kernel_settings;
+mod loader;
 mod modules;
 mod mounts;
 mod network;
 mod packages;
+mod pam_rules;
 mod pid_range;
 mod processes;
 mod scheduled_jobs;
 mod sockets;
 mod special_files;
 mod ssh_settings;
+mod sudo_rules;
 mod system;
 mod units;
 
@@ -30,16 +33,19 @@ pub static ALL: &[crate::Collector] = &[
     connections::COLLECTOR,
     hidden_processes::COLLECTOR,
     kernel_settings::COLLECTOR,
+    loader::COLLECTOR,
     modules::COLLECTOR,
     mounts::COLLECTOR,
     network::COLLECTOR,
     packages::COLLECTOR,
+    pam_rules::COLLECTOR,
     pid_range::COLLECTOR,
     processes::COLLECTOR,
     scheduled_jobs::COLLECTOR,
     sockets::COLLECTOR,
     special_files::COLLECTOR,
     ssh_settings::COLLECTOR,
+    sudo_rules::COLLECTOR,
     system::COLLECTOR,
     units::COLLECTOR,
 ];

@@ -1,7 +1,7 @@
 //! Detector: keys that open accounts in a way no administrator sets up.
 
 use crate::weigh::{Files, Weight};
-use crate::{Card, Detector, Draft, Row, Tables, entry};
+use crate::{Card, Detector, Draft, Row, Tables, entry, weigh};
 use calma_record::{Certainty, Severity, Text, kinds::Account, kinds::AuthorizedKey};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,9 @@ pub(super) const DETECTOR: Detector = Detector {
     judge,
 };
 
+/// Keys of one file that are odd for the same reasons.
+type Group<'a> = (Weight, Vec<Row<'a, AuthorizedKey>>);
+
 fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
     let files = Files::new(tables);
     let accounts: BTreeMap<&Text, Row<'_, Account>> =
@@ -29,7 +32,7 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
     for key in tables.of::<AuthorizedKey>() {
         holders.entry(&key.fact.fingerprint).or_default().insert(&key.fact.account);
     }
-    let mut odd: BTreeMap<(&Text, Vec<String>), (Weight, Vec<Row<'_, AuthorizedKey>>)> = BTreeMap::new();
+    let mut odd: BTreeMap<(&Text, Vec<String>), Group<'_>> = BTreeMap::new();
     for key in tables.of::<AuthorizedKey>() {
         let account = accounts.get(&key.account);
         let mut weight = Weight::default();
@@ -113,11 +116,11 @@ fn service(account: &Row<'_, Account>, weight: &mut Weight) {
 fn place(files: &Files<'_>, key: &Row<'_, AuthorizedKey>, owner: Option<u32>, weight: &mut Weight) {
     entry::merge(weight, entry::loose(files, &key.path, owner));
     let home = key.home.as_bytes();
-    let inside = home.len() > 1 && entry::is_below(key.path.as_bytes(), home);
+    let inside = home.len() > 1 && weigh::is_below(key.path.as_bytes(), home);
     let rest =
         if inside { key.path.as_bytes().get(home.len()..).unwrap_or_default() } else { key.path.as_bytes() };
     let hidden = entry::is_hidden(rest.strip_prefix(b"/.ssh").unwrap_or(rest));
-    if (hidden && !inside) || entry::is_temporary(key.path.as_bytes()) {
+    if (hidden && !inside) || weigh::is_open(key.path.as_bytes()) {
         entry::add(weight, Severity::High, format!("{} is no place for keys", key.path));
     } else if hidden {
         entry::add(weight, Severity::Medium, format!("{} is a hidden place for keys", key.path));
@@ -131,8 +134,8 @@ fn place(files: &Files<'_>, key: &Row<'_, AuthorizedKey>, owner: Option<u32>, we
         );
     }
     if let Some(real) = file.real.as_ref().filter(|_| file.target.is_some()) {
-        let moved = !entry::is_below(real.as_bytes(), home) && !entry::is_below(real.as_bytes(), b"/etc");
-        if entry::is_temporary(real.as_bytes()) || (entry::is_hidden(real.as_bytes()) && moved) {
+        let moved = !weigh::is_below(real.as_bytes(), home) && !weigh::is_below(real.as_bytes(), b"/etc");
+        if weigh::is_open(real.as_bytes()) || (entry::is_hidden(real.as_bytes()) && moved) {
             entry::add(weight, Severity::High, format!("{} leads to {real}", key.path));
         } else if moved {
             entry::add(weight, Severity::Low, format!("{} leads to {real}", key.path));

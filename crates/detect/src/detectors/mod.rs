@@ -17,10 +17,12 @@ mod hidden_process;
 mod hidden_socket;
 mod interface_program;
 mod kernel_program;
+mod loader;
 mod masked_watcher;
 mod memory_program;
 mod mount_over_proc;
 mod packet_socket;
+mod pam_rules;
 mod powerful_groups;
 mod process_preload;
 mod program_on_network;
@@ -30,6 +32,7 @@ mod running_program;
 mod second_root;
 mod special_files;
 mod ssh_settings;
+mod sudo_rules;
 mod unheld_listener;
 mod unit_command;
 mod xdp_socket;
@@ -52,10 +55,12 @@ pub static ALL: &[crate::Detector] = &[
     hidden_socket::DETECTOR,
     interface_program::DETECTOR,
     kernel_program::DETECTOR,
+    loader::DETECTOR,
     masked_watcher::DETECTOR,
     memory_program::DETECTOR,
     mount_over_proc::DETECTOR,
     packet_socket::DETECTOR,
+    pam_rules::DETECTOR,
     powerful_groups::DETECTOR,
     process_preload::DETECTOR,
     program_on_network::DETECTOR,
@@ -65,6 +70,7 @@ pub static ALL: &[crate::Detector] = &[
     second_root::DETECTOR,
     special_files::DETECTOR,
     ssh_settings::DETECTOR,
+    sudo_rules::DETECTOR,
     unheld_listener::DETECTOR,
     unit_command::DETECTOR,
     xdp_socket::DETECTOR,

@@ -1,7 +1,7 @@
 //! Detector: settings of SSH that let somebody in or run something.
 
 use crate::weigh::{Files, Weight};
-use crate::{Card, Detector, Draft, Row, Tables, entry};
+use crate::{Card, Detector, Draft, Row, Tables, entry, weigh};
 use calma_record::{Certainty, Severity, Text, kinds::SshSetting};
 use std::collections::BTreeSet;
 
@@ -117,7 +117,7 @@ fn server(files: &Files<'_>, setting: &Row<'_, SshSetting>) -> Weight {
                 return weight;
             }
             entry::merge(&mut weight, entry::standing(files, &setting.value, "the file"));
-            let ordinary = entry::is_below(value, b"/etc/ssh") || entry::is_below(value, b"/etc/pki");
+            let ordinary = weigh::is_below(value, b"/etc/ssh") || weigh::is_below(value, b"/etc/pki");
             let severity = if ordinary { Severity::Low } else { Severity::Medium };
             let reason = format!("certificates signed by the keys in {} open accounts", setting.value);
             entry::add(&mut weight, severity, reason);
@@ -129,7 +129,7 @@ fn server(files: &Files<'_>, setting: &Row<'_, SshSetting>) -> Weight {
         "authorizedkeysfile" | "authorizedprincipalsfile" if !is("none") => {
             value.split(|b| *b == b' ').for_each(|path| keys_file(path, &mut weight));
         }
-        "hostkey" | "hostkeyagent" | "revokedkeys" | "pidfile" if entry::is_temporary(value) => {
+        "hostkey" | "hostkeyagent" | "revokedkeys" | "pidfile" if weigh::is_open(value) => {
             entry::add(
                 &mut weight,
                 Severity::Medium,
@@ -175,9 +175,9 @@ fn include(files: &Files<'_>, path: &[u8], weight: &mut Weight) {
     if !path.starts_with(b"/") || is_packaged(files, &path.into()) {
         return;
     }
-    if entry::is_temporary(path) || entry::is_hidden(path) {
+    if weigh::is_open(path) || entry::is_hidden(path) {
         entry::add(weight, Severity::High, format!("{} is no place for settings", Text::from(path)));
-    } else if !ordinary.iter().any(|place| entry::is_below(path, place)) {
+    } else if !ordinary.iter().any(|place| weigh::is_below(path, place)) {
         entry::add(weight, Severity::Medium, format!("{} is outside /etc/ssh", Text::from(path)));
     }
     if weight.severity.is_some() {
@@ -189,10 +189,10 @@ fn include(files: &Files<'_>, path: &[u8], weight: &mut Weight) {
 fn keys_file(path: &[u8], weight: &mut Weight) {
     let shown = Text::from(path);
     let homely = path.strip_prefix(b"%h/").unwrap_or(path);
-    if entry::is_temporary(path) || entry::is_hidden(homely.strip_prefix(b".ssh/").unwrap_or(homely)) {
+    if weigh::is_open(path) || entry::is_hidden(homely.strip_prefix(b".ssh/").unwrap_or(homely)) {
         entry::add(weight, Severity::High, format!("{shown} is no place for keys"));
     } else if path.starts_with(b"/")
-        && ![&b"/etc"[..], b"/var/lib", b"/usr/share"].iter().any(|place| entry::is_below(path, place))
+        && ![&b"/etc"[..], b"/var/lib", b"/usr/share"].iter().any(|place| weigh::is_below(path, place))
     {
         entry::add(weight, Severity::Low, format!("{shown} is outside the homes and /etc"));
     }

@@ -7,14 +7,18 @@ pub mod authorized_keys;
 pub mod classic_bpf;
 pub mod conntrack;
 pub mod crontab;
+pub mod doas;
+pub mod environment;
 pub mod group;
 pub mod kernel_hooks;
+pub mod loader;
 pub mod modules;
 pub mod mountinfo;
 pub mod namespace_mounts;
 pub mod netlink;
 pub mod nf_tables;
 pub mod os_release;
+pub mod pam;
 pub mod passwd;
 pub mod proc_net;
 pub mod process_cgroup;
@@ -26,6 +30,7 @@ pub mod rtnetlink;
 pub mod shadow;
 pub mod sock_diag;
 pub mod ssh_config;
+pub mod sudoers;
 pub mod unit;
 
 /// Every format.
@@ -36,14 +41,18 @@ pub static ALL: &[crate::Format] = &[
     classic_bpf::FORMAT,
     conntrack::FORMAT,
     crontab::FORMAT,
+    doas::FORMAT,
+    environment::FORMAT,
     group::FORMAT,
     kernel_hooks::FORMAT,
+    loader::FORMAT,
     modules::FORMAT,
     mountinfo::FORMAT,
     namespace_mounts::FORMAT,
     netlink::FORMAT,
     nf_tables::FORMAT,
     os_release::FORMAT,
+    pam::FORMAT,
     passwd::FORMAT,
     proc_net::FORMAT,
     process_cgroup::FORMAT,
@@ -55,5 +64,6 @@ pub static ALL: &[crate::Format] = &[
     shadow::FORMAT,
     sock_diag::FORMAT,
     ssh_config::FORMAT,
+    sudoers::FORMAT,
     unit::FORMAT,
 ];

@@ -7,12 +7,14 @@ mod authorized_key;
 mod bpf_program;
 mod clock_offset;
 mod connection;
+mod environment_setting;
 mod file;
 mod footprint;
 mod group;
 mod hidden_process;
 mod interface;
 mod kernel_setting;
+mod loader_setting;
 mod mapped_object;
 mod module;
 mod mount;
@@ -21,6 +23,7 @@ mod netfilter_table;
 mod network_namespace;
 mod open_file;
 mod package_list;
+mod pam_rule;
 mod process;
 mod process_mismatch;
 mod process_variable;
@@ -30,6 +33,7 @@ mod socket;
 mod special_file;
 mod ssh_setting;
 mod startup_command;
+mod sudo_rule;
 mod system;
 mod unit;
 
@@ -38,12 +42,14 @@ pub use authorized_key::AuthorizedKey;
 pub use bpf_program::BpfProgram;
 pub use clock_offset::ClockOffset;
 pub use connection::Connection;
+pub use environment_setting::EnvironmentSetting;
 pub use file::File;
 pub use footprint::Footprint;
 pub use group::Group;
 pub use hidden_process::HiddenProcess;
 pub use interface::Interface;
 pub use kernel_setting::KernelSetting;
+pub use loader_setting::LoaderSetting;
 pub use mapped_object::MappedObject;
 pub use module::Module;
 pub use mount::Mount;
@@ -52,6 +58,7 @@ pub use netfilter_table::NetfilterTable;
 pub use network_namespace::NetworkNamespace;
 pub use open_file::OpenFile;
 pub use package_list::PackageList;
+pub use pam_rule::PamRule;
 pub use process::Process;
 pub use process_mismatch::ProcessMismatch;
 pub use process_variable::ProcessVariable;
@@ -61,6 +68,7 @@ pub use socket::Socket;
 pub use special_file::SpecialFile;
 pub use ssh_setting::SshSetting;
 pub use startup_command::StartupCommand;
+pub use sudo_rule::SudoRule;
 pub use system::System;
 pub use unit::Unit;
 
@@ -77,12 +85,14 @@ pub enum Fact {
     BpfProgram(BpfProgram),
     ClockOffset(ClockOffset),
     Connection(Connection),
+    EnvironmentSetting(EnvironmentSetting),
     File(File),
     Footprint(Footprint),
     Group(Group),
     HiddenProcess(HiddenProcess),
     Interface(Interface),
     KernelSetting(KernelSetting),
+    LoaderSetting(LoaderSetting),
     MappedObject(MappedObject),
     Module(Module),
     Mount(Mount),
@@ -91,6 +101,7 @@ pub enum Fact {
     NetworkNamespace(NetworkNamespace),
     OpenFile(OpenFile),
     PackageList(PackageList),
+    PamRule(PamRule),
     Process(Process),
     ProcessMismatch(ProcessMismatch),
     ProcessVariable(ProcessVariable),
@@ -100,6 +111,7 @@ pub enum Fact {
     SpecialFile(SpecialFile),
     SshSetting(SshSetting),
     StartupCommand(StartupCommand),
+    SudoRule(SudoRule),
     System(System),
     Unit(Unit),
 }
@@ -113,12 +125,14 @@ impl Fact {
             Self::BpfProgram(_) => BpfProgram::NAME,
             Self::ClockOffset(_) => ClockOffset::NAME,
             Self::Connection(_) => Connection::NAME,
+            Self::EnvironmentSetting(_) => EnvironmentSetting::NAME,
             Self::File(_) => File::NAME,
             Self::Footprint(_) => Footprint::NAME,
             Self::Group(_) => Group::NAME,
             Self::HiddenProcess(_) => HiddenProcess::NAME,
             Self::Interface(_) => Interface::NAME,
             Self::KernelSetting(_) => KernelSetting::NAME,
+            Self::LoaderSetting(_) => LoaderSetting::NAME,
             Self::MappedObject(_) => MappedObject::NAME,
             Self::Module(_) => Module::NAME,
             Self::Mount(_) => Mount::NAME,
@@ -127,6 +141,7 @@ impl Fact {
             Self::NetworkNamespace(_) => NetworkNamespace::NAME,
             Self::OpenFile(_) => OpenFile::NAME,
             Self::PackageList(_) => PackageList::NAME,
+            Self::PamRule(_) => PamRule::NAME,
             Self::Process(_) => Process::NAME,
             Self::ProcessMismatch(_) => ProcessMismatch::NAME,
             Self::ProcessVariable(_) => ProcessVariable::NAME,
@@ -136,6 +151,7 @@ impl Fact {
             Self::SpecialFile(_) => SpecialFile::NAME,
             Self::SshSetting(_) => SshSetting::NAME,
             Self::StartupCommand(_) => StartupCommand::NAME,
+            Self::SudoRule(_) => SudoRule::NAME,
             Self::System(_) => System::NAME,
             Self::Unit(_) => Unit::NAME,
         }
@@ -150,12 +166,14 @@ pub fn schemas() -> Vec<Schema> {
         BpfProgram::schema,
         ClockOffset::schema,
         Connection::schema,
+        EnvironmentSetting::schema,
         File::schema,
         Footprint::schema,
         Group::schema,
         HiddenProcess::schema,
         Interface::schema,
         KernelSetting::schema,
+        LoaderSetting::schema,
         MappedObject::schema,
         Module::schema,
         Mount::schema,
@@ -164,6 +182,7 @@ pub fn schemas() -> Vec<Schema> {
         NetworkNamespace::schema,
         OpenFile::schema,
         PackageList::schema,
+        PamRule::schema,
         Process::schema,
         ProcessMismatch::schema,
         ProcessVariable::schema,
@@ -173,6 +192,7 @@ pub fn schemas() -> Vec<Schema> {
         SpecialFile::schema,
         SshSetting::schema,
         StartupCommand::schema,
+        SudoRule::schema,
         System::schema,
         Unit::schema,
     ]
