@@ -140,14 +140,17 @@ pub(crate) fn by_holder<'a>(
             reasons: reasons.clone(),
             rows: Vec::new(),
         });
-        if standing > group.standing {
+        // The same whatever the order of the rows.
+        if (standing, &reasons) > (group.standing, &group.reasons) {
             (group.standing, group.reasons) = (standing, reasons);
         }
         group.rows.push(row);
     }
     let mut held: Vec<Held<'a>> = held.into_values().collect();
     for group in &mut held {
-        group.rows.sort_by_key(|row| (row.namespace, row.inode, row.local_port, row.remote_port));
+        group
+            .rows
+            .sort_by_key(|row| (row.namespace, row.inode, row.local_port, row.remote_port, row.pids.clone()));
     }
     held
 }

@@ -106,10 +106,12 @@ fn killed_at_any_moment_the_case_is_whole() {
         if !verified.ok() {
             failed.push(format!("after {delay} s, {side}: verify: {verified}"));
         }
-        let mut resumed = bed.run(&format!("/root/calma triage --json --hurry --no-pid-range --resume --case {case}"));
+        let mut resumed =
+            bed.run(&format!("/root/calma triage --json --hurry --no-pid-range --resume --case {case}"));
         if resumed.code == Some(2) {
             // Killed before the look began: there is nothing to resume, and calma says to start afresh.
-            resumed = bed.run(&format!("/root/calma triage --json --hurry --no-pid-range --fresh --case {case}"));
+            resumed =
+                bed.run(&format!("/root/calma triage --json --hurry --no-pid-range --fresh --case {case}"));
         }
         if !matches!(resumed.code, Some(0 | 1 | 3)) {
             failed.push(format!("after {delay} s, {side}: resume: {resumed}"));

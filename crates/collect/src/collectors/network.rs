@@ -139,8 +139,10 @@ impl Namespace<'_> {
             |index: Option<u32>| index.and_then(|index| names.get(&index)).cloned().unwrap_or_default();
         for link in links {
             let of_this = addresses.iter().filter(|(index, ..)| *index == link.index);
+            // The two ends of a veth pair name each other as beneath them.
             let stacked = links.iter().filter(|upper| {
-                upper.lower == Some(link.index)
+                upper.kind != "veth"
+                    && upper.lower == Some(link.index)
                     && upper.other_namespace.is_none()
                     && upper.index != link.index
             });

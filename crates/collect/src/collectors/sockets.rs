@@ -2,7 +2,7 @@
 
 use crate::net::{Descriptors, Key, Known, Views, holder, look};
 use crate::{Card, Collector, Context, Flow, Needs, Out, Patience, Volatility};
-use calma_record::{Gap, Source, View, kinds::Footprint, kinds::Socket};
+use calma_record::{Gap, Source, Text, View, kinds::Footprint, kinds::Socket};
 use std::collections::{BTreeMap, BTreeSet};
 use std::{sync::Arc, time::Duration};
 
@@ -61,6 +61,7 @@ fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
     descriptors.gaps.iter().try_for_each(|gap| out.gap(Gap::clone(gap)))?;
     let mut writer = Writer { context, descriptors: &descriptors, holders: BTreeMap::new() };
     for (known, views) in &looked {
+        let blind = is_blind(context, views, &descriptors);
         for (key, seen) in &views.sockets {
             let mut row = seen.row.clone();
             row.views = [(seen.by_diag, "sock_diag"), (seen.by_proc, "proc")]
@@ -77,7 +78,7 @@ fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
                 .collect();
             let unsure = is_held_by_somebody(&row) && !descriptors.sockets.contains_key(&row.inode);
             let unheld = odd.get(&known.inode).is_some_and(|odd| odd.contains(&(*key, Odd::Unheld)));
-            row.holders_known = descriptors.whole() && (!unsure || unheld);
+            row.holders_known = descriptors.whole() && (!unsure || unheld) && !blind;
             writer.put(known, row, out)?;
         }
         for row in &views.fading {
@@ -92,6 +93,15 @@ fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
         out.fact(Source::kernel(View::Own, "sock_diag"), fact)?;
     }
     Flow::Continue(())
+}
+
+/// Whether the holders of this namespace's sockets are out of sight: calma runs in a pid namespace of its own (as in a
+/// container that shares the host's network), and nobody it sees holds anything here.
+fn is_blind(context: &Context, views: &Views, descriptors: &Descriptors) -> bool {
+    /// The first pid namespace's inode number (`PROC_PID_INIT_INO` of `<linux/proc_ns.h>`).
+    const FIRST: &[u8] = b"pid:[4026531836]";
+    let elsewhere = context.host.tree().link(b"/proc/self/ns/pid").is_ok_and(|link| link != FIRST);
+    elsewhere && !views.sockets.keys().any(|(_, inode)| descriptors.sockets.contains_key(inode))
 }
 
 /// Whether a socket of this kind usually has a process that holds it.
@@ -170,13 +180,6 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn put(&mut self, known: &Known, row: Socket, out: &mut Out) -> Flow {
         let mut row = Socket { namespace: known.inode, first_namespace: known.first, ..row };
-        if let Some(held) = self.descriptors.sockets.get(&row.inode).filter(|_| row.inode != 0) {
-            row.pids.clone_from(&held.pids);
-            row.holders = held.count;
-            if let Some(pid) = held.pids.first().filter(|_| row.family != "unix") {
-                self.complete(*pid, &mut row, out)?;
-            }
-        }
         let diag = row.views.iter().any(|view| view == "sock_diag");
         let source = if diag {
             Source::kernel(View::Netlink, "sock_diag")
@@ -185,22 +188,49 @@ impl Writer<'_> {
         } else {
             Source::kernel(View::SystemCall, "system.sockprotoname")
         };
-        out.fact(source, row)
+        let held = self.descriptors.sockets.get(&row.inode).filter(|_| row.inode != 0);
+        let Some(held) = held else { return out.fact(source, row) };
+        row.holders = held.count;
+        row.pids.clone_from(&held.pids);
+        if row.family == "unix" {
+            return out.fact(source, row);
+        }
+        // A row for each program that holds it: a server's socket may have been inherited by something else.
+        let mut programs: BTreeMap<Option<Text>, Vec<u32>> = BTreeMap::new();
+        for pid in &held.pids {
+            self.know(*pid, out)?;
+            let program = self.holders.get(pid).and_then(|holder| holder.program.clone());
+            programs.entry(program).or_default().push(*pid);
+        }
+        // The first process holds sockets in trust for the units it starts.
+        if programs.len() > 1 {
+            programs.retain(|_, pids| pids.as_slice() != [1]);
+        }
+        for pids in programs.into_values() {
+            let mut row = Socket { pids, ..row.clone() };
+            self.complete(&mut row);
+            out.fact(source.clone(), row)?;
+        }
+        Flow::Continue(())
     }
 
-    fn complete(&mut self, pid: u32, row: &mut Socket, out: &mut Out) -> Flow {
+    fn know(&mut self, pid: u32, out: &mut Out) -> Flow {
         if !self.holders.contains_key(&pid) {
             let (found, flow) = holder(self.context, pid, out);
             flow?;
             self.holders.insert(pid, found);
         }
-        if let Some(holder) = self.holders.get(&pid) {
+        Flow::Continue(())
+    }
+
+    fn complete(&self, row: &mut Socket) {
+        let holder = row.pids.first().and_then(|pid| self.holders.get(pid));
+        if let Some(holder) = holder {
             row.program.clone_from(&holder.program);
             (row.deleted, row.memfd, row.other_root) = (holder.deleted, holder.memfd, holder.other_root);
             row.name.clone_from(&holder.name);
             row.cgroup.clone_from(&holder.cgroup);
         }
-        Flow::Continue(())
     }
 
     /// Sockets that processes hold and no table shows: of families without a table (AF_XDP on most kernels), and packet and

@@ -1,8 +1,9 @@
 //! Detector: a socket that one view of the kernel shows and another hides.
 
 use crate::sockets::short;
-use crate::{Card, Detector, Draft, Tables};
+use crate::{Card, Detector, Draft, Row, Tables};
 use calma_record::{Certainty, Severity, kinds::Socket};
+use std::collections::BTreeMap;
 
 /// This detector.
 pub(super) const DETECTOR: Detector = Detector {
@@ -19,24 +20,36 @@ pub(super) const DETECTOR: Detector = Detector {
 };
 
 fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
+    let mut groups: BTreeMap<String, Vec<Row<'_, Socket>>> = BTreeMap::new();
     for row in tables.of::<Socket>().filter(|row| !row.missing.is_empty()) {
-        let (severity, certainty) = if row.family == "unix" {
-            (Severity::Medium, Certainty::Likely)
-        } else {
-            (Severity::Critical, Certainty::VeryLikely)
-        };
-        let view = |view: &str| if view == "proc" { "/proc/net" } else { "sock_diag" };
-        let hidden: Vec<&str> = row.missing.iter().map(|name| view(name)).collect();
-        let shown: Vec<&str> = row.views.iter().map(|name| view(name)).collect();
-        let identity = format!("{} {} {}", row.family, short(&row), hidden.join(" "));
-        let title = format!("The {} is hidden from {}", short(&row), hidden.join(" and "));
-        let mut draft = Draft::new(severity, certainty, identity, title).saw(format!(
+        groups
+            .entry(format!("{} {} {}", row.family, short(&row), named(&row.missing)))
+            .or_default()
+            .push(row);
+    }
+    for (identity, mut rows) in groups {
+        rows.sort_by_key(|row| (row.namespace, row.inode, row.program.clone()));
+        drafts.extend(draft(&identity, &rows));
+    }
+}
+
+fn draft(identity: &str, rows: &[Row<'_, Socket>]) -> Option<Draft> {
+    let first = rows.first()?;
+    let (severity, certainty) = if first.family == "unix" {
+        (Severity::Medium, Certainty::Likely)
+    } else {
+        (Severity::Critical, Certainty::VeryLikely)
+    };
+    let title = format!("The {} is hidden from {}", short(first), named(&first.missing));
+    let mut draft = Draft::new(severity, certainty, identity, title);
+    for row in rows.iter().take(8) {
+        draft = draft.saw(format!(
             "{} shows it (inode {}), {} did not in three looks",
-            shown.join(" and "),
+            named(&row.views),
             row.inode,
-            hidden.join(" and ")
+            named(&row.missing)
         ));
-        for pid in &row.pids {
+        for pid in row.pids.iter().take(8) {
             draft = draft.pid(*pid);
         }
         if let Some(program) = row.program.as_ref().filter(|_| !row.memfd) {
@@ -45,8 +58,14 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
         if row.local_port != 0 {
             draft = draft.address(format!("{}:{}", row.local, row.local_port));
         }
-        drafts.push(draft.from(&row, "shown by one view alone"));
+        draft = draft.from(row, "shown by one view alone");
     }
+    Some(draft)
+}
+
+fn named(views: &[String]) -> String {
+    let names = views.iter().map(|view| if view == "proc" { "/proc/net" } else { view.as_str() });
+    names.collect::<Vec<_>>().join(" and ")
 }
 
 #[cfg(test)]

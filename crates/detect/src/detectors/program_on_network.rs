@@ -69,4 +69,14 @@ mod tests {
             assert_eq!(seen.alarms("program-on-network").len(), alarms, "{program}: {:?}", seen.findings);
         }
     }
+
+    #[test]
+    fn a_program_that_inherited_a_servers_socket_is_found() {
+        let server = holder(host(&["/usr/sbin/nginx"]), 9, "/usr/sbin/nginx", "/", 1, &[5]);
+        let both = holder(server, 10, "/var/tmp/child", "/", 1, &[5]);
+        let seen = check(table(both, "self", "tcp", &[(10, 80, 0, 0, 5)]));
+        let found = seen.alarms("program-on-network");
+        assert_eq!(found.len(), 1, "{:?}", seen.findings);
+        assert!(found[0].title.contains("/var/tmp/child"));
+    }
 }

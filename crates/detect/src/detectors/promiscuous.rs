@@ -22,7 +22,11 @@ pub(super) const DETECTOR: Detector = Detector {
 
 fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
     let files = Files::new(tables);
-    for row in tables.of::<Interface>().filter(|row| unexplained(row)) {
+    let mut rows: Vec<_> = tables.of::<Interface>().filter(|row| unexplained(row)).collect();
+    rows.sort_by_key(|row| (row.first_namespace, row.name.clone(), row.namespace));
+    // Interfaces of one name in several containers are one situation.
+    rows.dedup_by_key(|row| (row.first_namespace, row.name.clone()));
+    for row in rows {
         let capturing: Vec<Row<'_, Socket>> = tables
             .of::<Socket>()
             .filter(|socket| socket.family == "packet" && socket.namespace == row.namespace)
@@ -32,6 +36,8 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
         let suspect = capturing.iter().find(|socket| standing(&files, socket).0 > Standing::Unknown);
         let (severity, certainty) = match (suspect, known) {
             (Some(_), _) => (Severity::Medium, Certainty::Likely),
+            // Container networks switch their own bridges over.
+            (None, _) if row.kind == "bridge" => (Severity::Low, Certainty::Possible),
             (None, true) => (Severity::Info, Certainty::Possible),
             (None, false) => (Severity::Medium, Certainty::Possible),
         };
@@ -50,7 +56,7 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
             draft = draft.saw("no packet socket is to be seen that would need it");
         }
         let mut capturing: Vec<_> = capturing.iter().collect();
-        capturing.sort_by_key(|socket| socket.inode);
+        capturing.sort_by_key(|socket| (socket.inode, socket.program.clone()));
         for socket in capturing.into_iter().take(4) {
             for pid in socket.pids.iter().take(4) {
                 draft = draft.pid(*pid);
@@ -64,12 +70,11 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
     }
 }
 
-/// Whether more ask for it than a bridge or devices stacked on it would.
+/// Whether it was asked for by name, which bridges and stacked devices do not do, or by more than those.
 fn unexplained(interface: &Interface) -> bool {
-    let asked = interface.promiscuity.max(u32::from(interface.promiscuous));
     let bridged = u32::from(!interface.master.is_empty() || !interface.master_kind.is_empty());
     let stacked = u32::try_from(interface.uppers.len()).unwrap_or(u32::MAX);
-    asked > bridged.saturating_add(stacked)
+    interface.promiscuous || interface.promiscuity > bridged.saturating_add(stacked)
 }
 
 #[cfg(test)]

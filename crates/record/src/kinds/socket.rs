@@ -3,7 +3,7 @@
 use crate::{Text, kind::kind};
 
 kind! {
-    /// One socket of a network namespace, as the kernel's views show it.
+    /// One socket of a network namespace, as the kernel's views show it; one row for each program that holds it.
     Socket = "socket" {
         /// Inode number of its network namespace.
         1 namespace: u64 as Plain,
@@ -27,23 +27,23 @@ kind! {
         10 inode: u64 as Plain,
         /// Owner's user id, where the kernel says.
         11 uid: Option<u32> as Plain,
-        /// Processes that hold it, at most 16.
+        /// Processes of this program that hold it, at most 16.
         12 pids: Vec<u32> as Pid,
-        /// How many processes hold it.
+        /// How many processes of any program hold it.
         13 holders: u32 as Plain,
         /// Whether every process's open files could be read, so that no holder means that nobody visible holds it.
         14 holders_known: bool as Plain,
-        /// Program of the first holder, without the " (deleted)" mark.
+        /// Program of the holders, without the " (deleted)" mark.
         15 program: Option<Text> as Path,
         /// Whether that program's file has no name any more.
         16 deleted: bool as Plain,
         /// Whether that program runs from an anonymous memory file.
         17 memfd: bool as Plain,
-        /// The name the first holder gives itself.
+        /// The name the first of them gives itself.
         18 name: Text as Plain,
-        /// Control group of the first holder (cgroups(7)), which tells its unit or container.
+        /// Control group of the first of them (cgroups(7)), which tells its unit or container.
         19 cgroup: Text as Unit,
-        /// Whether the first holder sees another root directory than calma, as in a container.
+        /// Whether the first of them sees another root directory than calma, as in a container.
         20 other_root: bool as Plain,
         /// Interface it is bound to.
         21 interface: Text as Plain,
