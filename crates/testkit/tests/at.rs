@@ -88,7 +88,7 @@ fn looked_at(account: &str, more: &[&str]) {
     assert!(verified.ok(), "{verified}");
 }
 
-/// The folders that hold those files: only their times change.
+/// The folders that hold those files, and /dev/shm, in which calma's program stood: only their times change.
 fn is_parent_of_written(line: &str) -> bool {
     let path = line.split(": ").next().unwrap_or(line);
     ["/run", "/run/user", "/run/systemd", "/var/log", "/run/sudo", "/tmp", "/var/tmp", "/dev/shm"]

@@ -10,7 +10,7 @@
 )]
 
 use calma_testkit::bed::{Bed, Release};
-use calma_testkit::plants::{self, Plant};
+use calma_testkit::plants::{self, Plant, Step};
 use calma_testkit::random::Random;
 use calma_testkit::report::{Report, SEVERITIES};
 use calma_testkit::skip_without_root;
@@ -37,6 +37,33 @@ fn missed(report: &Report, planted: &[Plant]) -> Vec<String> {
         .collect()
 }
 
+/// A line for each plant of which only the program was named, not the setting that starts it.
+fn only_the_program(report: &Report, planted: &[Plant]) -> Vec<String> {
+    let program = |plant: &Plant, path: &String| {
+        plant
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::Helper(to, _) | Step::Copy(_, to, _) if to == path))
+    };
+    planted
+        .iter()
+        .filter_map(|plant| {
+            let settings: Vec<_> = plant.paths.iter().filter(|path| !program(plant, path)).cloned().collect();
+            let weak = !settings.is_empty()
+                && !report.names(2, &settings, None)
+                && report.names(2, &plant.paths, None);
+            weak.then(|| {
+                format!(
+                    "| {} | {} | {} | only its program |",
+                    plant.mechanism,
+                    plant.what,
+                    settings.join(", ")
+                )
+            })
+        })
+        .collect()
+}
+
 fn finish(what: &str, report: &Report, lost: &[String]) {
     if lost.is_empty() {
         return;
@@ -57,6 +84,7 @@ fn booted_round(release: Release, seed: u64, round: usize) {
         planted.len(),
         report.end["seconds"]
     );
+    eprintln!("{}", only_the_program(&report, &planted).join("\n"));
     finish(&format!("{} round {round}, CALMA_SEED={seed}", release.name()), &report, &lost);
 }
 
