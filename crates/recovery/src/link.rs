@@ -87,6 +87,8 @@ impl Link {
         ssh.args(["-T", "-a", "-x"]);
         for option in [
             "BatchMode=no",
+            // Banners would stand in front of every reason.
+            "LogLevel=ERROR",
             "ClearAllForwardings=yes",
             "PermitLocalCommand=no",
             "RemoteCommand=none",
