@@ -11,7 +11,9 @@ mod common;
 
 use calma_record::Digest;
 use common::*;
-use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, mount_remount, unmount};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, mount_remount, unmount,
+};
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::Command;

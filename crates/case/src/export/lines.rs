@@ -4,7 +4,7 @@ use super::out;
 use crate::keeper::Line;
 use crate::{Case, CaseError};
 use calma_record::frame::FrameKind;
-use calma_record::{Role, Schema, StreamName, kinds};
+use calma_record::{Body, Record, Role, Schema, StreamName, kinds};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -90,26 +90,35 @@ fn record(
     {
         columns.learn(schema);
     }
-    if let Some(record) = record.as_object_mut().filter(|_| !secrets) {
-        for (body, value) in record.iter_mut() {
-            match body.as_str() {
-                "seq" | "run" | "schema" | "gap" | "step" | "blob" | "end" => {}
-                "fact" => {
-                    if let Some(fact) = value.get_mut("is").and_then(Value::as_object_mut) {
-                        for (kind, row) in fact.iter_mut() {
-                            match row.as_object_mut() {
-                                Some(row) => columns.redact(kind, row),
-                                None => *row = LEFT_OUT.into(),
-                            }
-                        }
-                    }
-                }
-                // What a newer calma wrote may be anything.
-                _ => *value = LEFT_OUT.into(),
+    if !secrets {
+        redact(&mut record, columns);
+    }
+    line(to, &json!({"type": "record", "stream": stream.0, "record": record}))
+}
+
+/// Leaves out what may be a secret: columns by their role, and everything whose shape is not known.
+fn redact(record: &mut Value, columns: &Columns) {
+    let known = serde_json::from_value::<Record>(record.clone())
+        .is_ok_and(|record| !matches!(record.body, Body::Unknown(_)));
+    let Some(record) = record.as_object_mut() else { return };
+    for (body, value) in record.iter_mut() {
+        let rows = match body.as_str() {
+            "seq" => continue,
+            "fact" => value.get_mut("is").and_then(Value::as_object_mut),
+            _ if known => continue,
+            _ => None,
+        };
+        let Some(rows) = rows else {
+            *value = LEFT_OUT.into();
+            continue;
+        };
+        for (kind, row) in rows.iter_mut() {
+            match row.as_object_mut() {
+                Some(row) => columns.redact(kind, row),
+                None => *row = LEFT_OUT.into(),
             }
         }
     }
-    line(to, &json!({"type": "record", "stream": stream.0, "record": record}))
 }
 
 fn line(to: &mut dyn Write, value: &Value) -> Result<(), CaseError> {
