@@ -184,7 +184,9 @@ pub fn look(
             Ok(stream) => stream,
             // What came before the connection was cut is kept, also when it does not come back.
             Err(error) if attempt > 1 => {
-                keeper.looked.troubles.push(format!("It could not be reached again: {error}."));
+                let why = error.to_string();
+                let why = why.trim_end_matches('.');
+                keeper.looked.troubles.push(format!("It could not be reached again: {why}."));
                 if last || stop.load(Ordering::Relaxed) {
                     break;
                 }
@@ -205,12 +207,19 @@ pub fn look(
             if keeper.records == 0 && over {
                 return Err(LookError::Nothing(why));
             }
-            let gap = Gap::new("the rest of the look", "the stream from the host was cut").important();
+            let mut gap = Gap::new("the rest of the look", "the stream from the host was cut");
+            if !over {
+                gap = gap.instead("it was started again; what was done was not looked at twice");
+            }
+            gap.important = over;
             writer.note(Body::Gap(gap.clone()))?;
             keeper.looked.gaps.push(gap);
+            let why = why.trim_end_matches('.');
             keeper.looked.troubles.push(format!("The stream from the host was cut: {why}."));
             keeper.ask.continues = Some(writer.name().clone());
-            progress(&Moment::Again(&why));
+            if !over {
+                progress(&Moment::Again(why));
+            }
         }
         phrase = Some(writer.seal()?.phrase);
         if over {
