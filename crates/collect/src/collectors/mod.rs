@@ -9,6 +9,7 @@ mod connections;
 mod hidden_processes;
 mod kernel_settings;
 mod loader;
+mod login_scripts;
 mod modules;
 mod mounts;
 mod network;
@@ -34,6 +35,7 @@ pub static ALL: &[crate::Collector] = &[
     hidden_processes::COLLECTOR,
     kernel_settings::COLLECTOR,
     loader::COLLECTOR,
+    login_scripts::COLLECTOR,
     modules::COLLECTOR,
     mounts::COLLECTOR,
     network::COLLECTOR,

@@ -18,6 +18,7 @@ mod hidden_socket;
 mod interface_program;
 mod kernel_program;
 mod loader;
+mod login_scripts;
 mod masked_watcher;
 mod memory_program;
 mod mount_over_proc;
@@ -56,6 +57,7 @@ pub static ALL: &[crate::Detector] = &[
     interface_program::DETECTOR,
     kernel_program::DETECTOR,
     loader::DETECTOR,
+    login_scripts::DETECTOR,
     masked_watcher::DETECTOR,
     memory_program::DETECTOR,
     mount_over_proc::DETECTOR,

@@ -15,6 +15,7 @@ mod hidden_process;
 mod interface;
 mod kernel_setting;
 mod loader_setting;
+mod login_script;
 mod mapped_object;
 mod module;
 mod mount;
@@ -50,6 +51,7 @@ pub use hidden_process::HiddenProcess;
 pub use interface::Interface;
 pub use kernel_setting::KernelSetting;
 pub use loader_setting::LoaderSetting;
+pub use login_script::LoginScript;
 pub use mapped_object::MappedObject;
 pub use module::Module;
 pub use mount::Mount;
@@ -93,6 +95,7 @@ pub enum Fact {
     Interface(Interface),
     KernelSetting(KernelSetting),
     LoaderSetting(LoaderSetting),
+    LoginScript(LoginScript),
     MappedObject(MappedObject),
     Module(Module),
     Mount(Mount),
@@ -133,6 +136,7 @@ impl Fact {
             Self::Interface(_) => Interface::NAME,
             Self::KernelSetting(_) => KernelSetting::NAME,
             Self::LoaderSetting(_) => LoaderSetting::NAME,
+            Self::LoginScript(_) => LoginScript::NAME,
             Self::MappedObject(_) => MappedObject::NAME,
             Self::Module(_) => Module::NAME,
             Self::Mount(_) => Mount::NAME,
@@ -174,6 +178,7 @@ pub fn schemas() -> Vec<Schema> {
         Interface::schema,
         KernelSetting::schema,
         LoaderSetting::schema,
+        LoginScript::schema,
         MappedObject::schema,
         Module::schema,
         Mount::schema,
