@@ -34,8 +34,11 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
         let other_root = held.rows.iter().all(|row| row.other_root);
         let (severity, certainty) = match held.standing {
             Standing::Odd => (Severity::High, Certainty::VeryLikely),
-            Standing::Ordinary | Standing::Unknown if service || other_root => {
-                (Severity::Info, Certainty::Possible)
+            Standing::Ordinary | Standing::Unknown if service => (Severity::Info, Certainty::Possible),
+            Standing::Ordinary | Standing::Unknown
+                if other_root && !held.rows.iter().any(|row| by_hand(row)) =>
+            {
+                (Severity::Low, Certainty::Possible)
             }
             Standing::Interpreter if service => (Severity::Low, Certainty::Possible),
             Standing::Unknown => (Severity::Low, Certainty::Possible),
@@ -53,23 +56,29 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
     }
 }
 
+/// Services that start other people's programs, and stay their control group.
+const STARTERS: [&[u8]; 8] = [
+    b"ssh.service",
+    b"sshd.service",
+    b"cron.service",
+    b"crond.service",
+    b"atd.service",
+    b"anacron.service",
+    b"getty@",
+    b"rc-local.service",
+];
+
+/// Whether it was started from a login session or by a job.
+fn by_hand(socket: &Socket) -> bool {
+    let unit = socket.cgroup.as_bytes().rsplit(|b| *b == b'/').next().unwrap_or_default();
+    unit.starts_with(b"session-") || STARTERS.iter().any(|starter| unit.starts_with(starter))
+}
+
 /// Whether the process is a unit of the system's own slice, and not one that starts other people's programs.
 fn is_service(socket: &Socket) -> bool {
-    const STARTERS: [&[u8]; 8] = [
-        b"ssh.service",
-        b"sshd.service",
-        b"cron.service",
-        b"crond.service",
-        b"atd.service",
-        b"anacron.service",
-        b"getty@",
-        b"rc-local.service",
-    ];
     let group = socket.cgroup.as_bytes();
     let unit = group.rsplit(|b| *b == b'/').next().unwrap_or_default();
-    group.starts_with(b"/system.slice/")
-        && unit.ends_with(b".service")
-        && !STARTERS.iter().any(|starter| unit.starts_with(starter))
+    group.starts_with(b"/system.slice/") && unit.ends_with(b".service") && !by_hand(socket)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Detector: a program that is not where programs are listens or is connected.
 
-use crate::sockets::{Standing, by_holder, sentence};
+use crate::sockets::{Standing, by_holder, is_contained, sentence};
 use crate::weigh::Files;
 use crate::{Card, Detector, Draft, Tables};
 use calma_record::{Certainty, Severity, kinds::Socket};
@@ -34,7 +34,14 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
         let does = if listens { "listens on the network" } else { "is on the network" };
         let name = held.rows.first().and_then(|row| row.program.as_ref()).map(ToString::to_string);
         let title = format!("A program that is not where programs are {does}: {}", name.unwrap_or_default());
-        let mut draft = held.draft(Severity::High, Certainty::Likely, title);
+        // Images of containers put programs where they like.
+        let contained = held.rows.iter().all(|row| is_contained(row) && !row.memfd);
+        let (severity, certainty) = if contained {
+            (Severity::Low, Certainty::Possible)
+        } else {
+            (Severity::High, Certainty::Likely)
+        };
+        let mut draft = held.draft(severity, certainty, title);
         for row in held.rows.iter().take(6) {
             draft = draft.saw(sentence(row));
             let (address, port) = if row.remote.is_empty() {
