@@ -177,15 +177,21 @@ fn services<'w>(world: &'w World<'_>, user: &Text) -> Vec<&'w Text> {
     services.map(|account| &account.fact.name).take(8).collect()
 }
 
-/// A program that with free arguments gives a root shell by its nature: shells and interpreters.
+/// A program that with free arguments gives a root shell by its nature: shells, interpreters, editors and pagers with a
+/// shell escape, and programs that run or write whatever they are told.
 fn is_shell(command: &Text) -> bool {
-    let name = command.file_name();
-    let shells: [&[u8]; 14] = [
+    const SHELLS: &[&[u8]] = &[
         b"sh", b"bash", b"dash", b"zsh", b"ksh", b"ash", b"fish", b"busybox", b"su", b"env", b"perl",
-        b"ruby", b"lua", b"python",
+        b"ruby", b"lua", b"python", b"php", b"node", b"vi", b"vim", b"nano", b"less", b"more", b"find",
+        b"awk", b"gawk", b"mawk", b"tee", b"dd", b"gdb", b"script", b"xargs", b"nsenter", b"unshare",
+        b"chroot",
     ];
-    command.as_bytes().starts_with(b"/")
-        && (shells.contains(&name) || (name.starts_with(b"python") && !name.contains(&b' ')))
+    let path = command.as_bytes();
+    let path = path.strip_suffix(b" *").unwrap_or(path);
+    let name = path.rsplit(|b| *b == b'/').next().unwrap_or_default();
+    let versioned = name.strip_prefix(b"python").or_else(|| name.strip_prefix(b"perl"));
+    let versioned = versioned.is_some_and(|rest| rest.iter().all(|b| b.is_ascii_digit() || *b == b'.'));
+    path.starts_with(b"/") && (SHELLS.contains(&name) || versioned)
 }
 
 /// `Defaults` that change what sudo trusts or tells.
@@ -353,6 +359,8 @@ mod tests {
             "%www-data ALL = NOPASSWD: /bin/bash\n",
             "User_Alias WEB = me, www-data\nCmnd_Alias ANY = /usr/bin/systemctl, /bin/bash\nWEB ALL=(ALL:ALL) NOPASSWD: ANY\n",
             "ALL ALL=(ALL) NOPASSWD: ALL\n",
+            "www-data ALL = NOPASSWD: /usr/bin/systemctl, /usr/bin/vim\n",
+            "www-data ALL=(ALL) NOPASSWD: /usr/bin/python3.12 *\n",
             "Defaults env_keep += \"LD_PRELOAD\"\n",
             "Defaults !authenticate\n",
             "Defaults secure_path=/dev/shm/bin:/usr/bin\n",
@@ -385,6 +393,7 @@ mod tests {
     fn what_administrators_write_is_quiet() {
         for rules in [
             "me ALL=(ALL) NOPASSWD:ALL\n",
+            "www-data ALL=(root) NOPASSWD: /usr/bin/find /srv -delete\n",
             "www-data ALL=(root) NOPASSWD: /usr/bin/systemctl reload nginx\n",
             "www-data ALL=(me) NOPASSWD: ALL\n",
             "%sudo ALL=(ALL) NOPASSWD: ALL\n",
