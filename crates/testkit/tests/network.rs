@@ -277,3 +277,20 @@ fn interfaces_are_described_as_they_are() {
     let (routes, _) = see::<calma_record::kinds::Route>("network");
     assert!(routes.iter().any(|route| route.destination == "192.0.2.0/24" && route.interface == "wire0"));
 }
+
+#[test]
+fn any_refused_file_is_a_gap_and_never_a_failure() {
+    use calma_testkit::network::{holder, host, packets, table};
+    let make = || {
+        let mem =
+            holder(host(&["/usr/sbin/sshd"]), 9, "/usr/sbin/sshd", "/system.slice/ssh.service", 1, &[5, 6]);
+        packets(table(mem, "self", "tcp", &[(10, 22, 0, 0, 5), (1, 22, 40_000, 0, 6)]), &[(7, 3, 0, true)])
+            .file("/proc/9/mountinfo", "1 1 0:4 net:[9] /run/netns/x rw - nsfs nsfs rw\n")
+            .file("/proc/self/net/unix", b"Num\n\xff\n0: 2 0 10000 1 1 99999999999999999999 @\x1b[2J\n")
+    };
+    for path in make().paths() {
+        for errno in [libc::EACCES, libc::EIO] {
+            calma_testkit::check(make().failing(&path, errno));
+        }
+    }
+}

@@ -88,7 +88,7 @@ mod tests {
         let counted = Wire { name: "eth1", promiscuity: 1, ..Wire::default() };
         let port = Wire { name: "eth2", master_kind: "bridge", promiscuity: 2, ..Wire::default() };
         for wire in [&by_hand, &counted, &port] {
-            let seen = check(links(host(&[]), &[wire.clone()]));
+            let seen = check(links(host(&[]), std::slice::from_ref(wire)));
             assert_eq!(seen.alarms("promiscuous").len(), 1, "{}: {:?}", wire.name, seen.findings);
         }
         let sniffer = packets(holder(host(&[]), 9, "/tmp/sniff", "/", 1, &[5]), &[(5, 3, 1, false)]);

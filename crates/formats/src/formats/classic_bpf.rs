@@ -115,7 +115,12 @@ pub fn compared(instructions: &[Instruction]) -> Vec<Compared> {
         match instruction.code {
             0x20 | 0x28 | 0x30 | 0x40 | 0x48 | 0x50 => {
                 let width = [4, 2, 1].get(usize::from(instruction.code >> 3 & 3)).copied().unwrap_or(0);
-                loaded = Some((width, instruction.code >> 5 == 2, instruction.operand));
+                // Offsets from there on stand for what the kernel knows of the packet, not for its bytes (SKF_AD_OFF).
+                loaded = (instruction.operand < 0xffff_f000).then_some((
+                    width,
+                    instruction.code >> 5 == 2,
+                    instruction.operand,
+                ));
             }
             0x15 => {
                 if let Some((width, indexed, offset)) = loaded {
