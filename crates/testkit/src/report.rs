@@ -79,6 +79,11 @@ impl Report {
         report
     }
 
+    /// Panics unless the look came to its end: an unfinished one would look clean.
+    pub fn assert_complete(&self) {
+        assert_eq!(self.end["complete"], Value::Bool(true), "not complete: {} {:#?}", self.end, self.gaps);
+    }
+
     /// Findings of medium or worse.
     pub fn alarms(&self) -> Vec<&Finding> {
         self.findings.iter().filter(|finding| finding.severity >= 2).collect()

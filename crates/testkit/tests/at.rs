@@ -76,6 +76,7 @@ fn looked_at(account: &str, more: &[&str]) {
     let output = bed.calma_from_keeper(&args);
     let report = output.report();
     eprintln!("at {account}: {} s\n{}{:#?}", report.end["seconds"], report.listing(), report.gaps);
+    report.assert_complete();
     assert!(report.alarms().is_empty(), "{}", report.listing());
     let after = dump(&bed);
     let (written, foreign): (Vec<_>, Vec<_>) = changed(&before, &after).into_iter().partition(|line| {

@@ -13,6 +13,7 @@ use calma_testkit::{plants, skip_without_root};
 
 fn assert_clean(what: &str, report: &Report) {
     eprintln!("{what}: {} s, {} gaps\n{}", report.end["seconds"], report.gaps.len(), report.listing());
+    report.assert_complete();
     let alarms: Vec<_> = report.alarms().iter().map(ToString::to_string).collect();
     assert!(alarms.is_empty(), "{what}: alarms on a clean system:\n{}", alarms.join("\n"));
     assert!(report.low().len() <= 5, "{what}: {} small things", report.low().len());
@@ -50,6 +51,7 @@ fn what_administrators_do_is_no_alarm() {
     plants::near_misses().iter_mut().for_each(|plant| plant.apply(&bed));
     let report = bed.triage(&[]);
     eprintln!("{}", report.listing());
+    report.assert_complete();
     let alarms: Vec<_> = report.alarms().iter().map(ToString::to_string).collect();
     assert!(alarms.is_empty(), "false alarms:\n{}", alarms.join("\n"));
 }

@@ -43,6 +43,7 @@ fn on_debians_own_kernel() {
     assert!(guest.share().join("done").exists(), "{}\n{}", guest.text("console"), guest.text("log"));
     let report = |name: &str| {
         let report = Report::read(&guest.bytes(&format!("{name}.json")));
+        report.assert_complete();
         eprintln!("{name}: {} s\n{}{:#?}", report.end["seconds"], report.listing(), report.gaps);
         report
     };

@@ -76,6 +76,7 @@ fn booted_round(release: Release, seed: u64, round: usize) {
     let mut planted = plants::round(seed, round);
     planted.iter_mut().for_each(|plant| plant.apply(&bed));
     let report = bed.triage(&[]);
+    report.assert_complete();
     let lost = missed(&report, &planted);
     eprintln!(
         "{} round {round}: {} of {} found, {} s",

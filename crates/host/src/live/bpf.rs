@@ -1,7 +1,7 @@
 //! bpf(2) on this machine: reading alone.
 //!
 //! Structures are byte buffers filled at the offsets of linux/bpf.h, so that the kernel's growing them can not matter:
-//! it writes at most the length it is told, and leaves out what it does not know.
+//! of information it writes at most the length it is told. `BPF_PROG_QUERY` does not keep to that: see `query`.
 
 use super::kernel::LiveKernel;
 use crate::bpf::{BpfLink, BpfMap, BpfObject, BpfProgram};
@@ -122,7 +122,9 @@ fn info<const N: usize>(fd: &OwnedFd, info: &mut Words<N>) -> Result<(), HostErr
 /// `BPF_PROG_QUERY` for a target.
 fn query(target: u32, attach: u32) -> Result<Vec<u32>, HostError> {
     let mut ids = vec![0_u32; 64];
-    let mut attribute = Words::<4>::new();
+    // The whole `union bpf_attr` of today and more: this command writes `query.revision` (offset 56, Linux 6.6 for
+    // devices, 6.17 for groups) whatever length it is told. Shorter, and it writes over what lies behind.
+    let mut attribute = Words::<32>::new();
     attribute.set_u32(0, target);
     attribute.set_u32(4, attach);
     attribute.set_u64(16, ids.as_mut_ptr().expose_provenance() as u64);

@@ -28,9 +28,9 @@ fn programs() -> Vec<Plant> {
         Plant::new(12, "a packaged program that was replaced while it ran, as an upgrade does")
             .step(Step::Live("exec /usr/bin/sleep 111".into()))
             .step(Step::Run("sleep 0.2; cp -p /usr/bin/sleep /usr/bin/sleep.dpkg-new && mv /usr/bin/sleep.dpkg-new /usr/bin/sleep".into())),
-        Plant::new(13, "a program that holds memory-backed files but runs from disk").step(Step::Live(
-            "exec python3 -c 'import os,time; f=os.memfd_create(\"buffer\"); os.write(f,b\"x\"*4096); time.sleep(110)'".into(),
-        )),
+        Plant::new(13, "a program that holds memory-backed files but runs from disk")
+            .file("/opt/shop/bin/buffer.py", "import os, time\nbuffer = os.memfd_create('buffer')\nos.write(buffer, b'x' * 4096)\ntime.sleep(110)\n", 0o644)
+            .step(Step::Live("exec python3 /opt/shop/bin/buffer.py".into())),
         Plant::new(14, "a read-only bind mount somewhere else")
             .step(Step::Run("mkdir -p /srv/files /srv/ro && mount --bind -o ro /srv/files /srv/ro".into())),
         Plant::new(32, "the network manager's own packet sockets (LLDP)")
