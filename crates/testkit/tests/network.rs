@@ -246,7 +246,7 @@ fn five_thousand_sockets_take_less_than_a_second() {
     println!("{} sockets in {took:?}", rows.len());
     assert!(rows.len() >= 5_001);
     assert!(rows.iter().all(|row| row.missing.is_empty()));
-    assert!(took < Duration::from_secs(if cfg!(debug_assertions) { 4 } else { 1 }), "{took:?}");
+    assert!(took < Duration::from_secs(if cfg!(debug_assertions) { 15 } else { 1 }), "{took:?}");
 }
 
 #[test]
