@@ -204,15 +204,16 @@ pub fn look(
         let over = cut.is_none() || stop.load(Ordering::Relaxed) || last;
         if let Some(why) = cut {
             let why = ended_badly.map_or_else(|| why.clone(), |more| format!("{why}; {more}"));
-            if keeper.records == 0 && over {
-                return Err(LookError::Nothing(why));
-            }
             let mut gap = Gap::new("the rest of the look", "the stream from the host was cut");
             if !over {
                 gap = gap.instead("it was started again; what was done was not looked at twice");
             }
             gap.important = over;
             writer.note(Body::Gap(gap.clone()))?;
+            if keeper.records == 0 && over {
+                writer.seal()?;
+                return Err(LookError::Nothing(why));
+            }
             keeper.looked.gaps.push(gap);
             let why = why.trim_end_matches('.');
             keeper.looked.troubles.push(format!("The stream from the host was cut: {why}."));
