@@ -46,7 +46,8 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
             "sshd" => server(&files, &setting),
             _ => client(&files, &setting, system),
         };
-        let Some(severity) = weight.severity else { continue };
+        // That a program is not there is nothing to report by itself.
+        let Some(severity) = weight.severity.filter(|severity| *severity > Severity::Info) else { continue };
         let certainty = if severity >= Severity::High { Certainty::Likely } else { Certainty::Possible };
         let keyword = setting.keyword.as_bytes();
         let identity = [setting.path.as_bytes(), b"\0", keyword, b"\0", setting.value.as_bytes()].concat();
