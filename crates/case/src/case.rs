@@ -6,7 +6,7 @@ use crate::keeper::{Earlier, Line, Opening};
 use crate::pieces::{Bounds, Pieces};
 use crate::scan::{self, Scan};
 use crate::seal::SealLine;
-use crate::{About, CaseError, StreamWriter, about, now};
+use crate::{About, CaseError, PlaceKind, StreamWriter, about, now};
 use calma_record::{Digest, StreamName};
 use ed25519_dalek::SigningKey;
 use rustix::fs::{CWD, FlockOperation, Mode, flock, fstat, mkdirat};
@@ -191,7 +191,12 @@ impl Case {
             key: Digest(key.verifying_key().to_bytes()),
             earlier,
         };
-        let bounds = Bounds::for_free(case.evidence.free());
+        let mut free = case.evidence.free();
+        if case.about.place == PlaceKind::Memory {
+            // The examined machine needs its memory itself: half of half of what it can spare.
+            free = free.min(crate::place::available_memory() / 2);
+        }
+        let bounds = Bounds::for_free(free);
         let pieces = Pieces::new(case.folder.sub("evidence")?, &name.0, bounds)?;
         let chain = case.new_chain(&name, opening)?;
         drop(lock);

@@ -27,7 +27,7 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// The bounds for a disk with `free` bytes: never more than half of it.
+    /// The bounds for a place with `free` bytes: never more than half of it.
     pub(crate) fn for_free(free: u64) -> Self {
         Self { piece: LARGEST, total: 8 << 30, stored: free / 2, open: 16, pieces: 100_000 }
     }
@@ -185,7 +185,12 @@ impl Pieces {
             .map_err(|error| self.partial.fault("can not keep a piece of evidence", &name, error))
             .and_then(|()| self.place(&name, &digest, stored));
         let stored = match placed {
-            Ok(stored) => stored,
+            Ok(Some(stored)) => stored,
+            Ok(None) => {
+                // What came stays where it is, for whoever looks into the broken one.
+                self.done.insert(id);
+                return Ok((None, Some("the case holds a broken piece of the same name")));
+            }
             Err(error) => {
                 self.partial.remove(&name);
                 self.done.insert(id);
@@ -210,21 +215,22 @@ impl Pieces {
         self.done.insert(id);
     }
 
-    /// Moves a finished file to its place and returns the digest of the file that stands there.
-    fn place(&self, partial: &str, digest: &Digest, stored: Digest) -> Result<Digest, CaseError> {
+    /// Moves a finished file to its place and returns the digest of the file that stands there; `None` when something
+    /// stands there that is not what its name says.
+    fn place(&self, partial: &str, digest: &Digest, stored: Digest) -> Result<Option<Digest>, CaseError> {
         let (folder, name) = evidence::place(digest);
         let folder = self.evidence.make_sub(&folder)?;
         if folder.has(&name) {
-            // The same bytes came before. They are not written again, unless what is there was changed since.
-            let (there, _) = Piece::open(&folder, &name, *digest)?
-                .check()
-                .map_err(|error| folder.fault("the same piece is there and is broken", &name, error))?;
-            self.partial.remove(partial);
-            return Ok(there);
+            // The same bytes came before and are not written again.
+            let there = Piece::open(&folder, &name, *digest).ok().and_then(|piece| piece.check().ok());
+            if there.is_some() {
+                self.partial.remove(partial);
+            }
+            return Ok(there.map(|(stored, _)| stored));
         }
         self.partial.rename_new(partial, &folder, &name)?;
         folder.sync()?;
-        Ok(stored)
+        Ok(Some(stored))
     }
 
     fn drop_piece(&mut self, id: u32) {

@@ -3,6 +3,7 @@
 mod facts;
 
 use crate::{CaseError, PlaceKind};
+pub(crate) use facts::available_memory;
 pub use facts::{Disk, Memory, PlaceFacts};
 use std::path::PathBuf;
 

@@ -85,7 +85,16 @@ fn memory(folder: &str) -> Option<Memory> {
     let there = if folder.is_dir() { folder.clone() } else { folder.parent()?.to_owned() };
     let kind = rustix::fs::statfs(&there).ok()?.f_type;
     let in_memory = IN_MEMORY.iter().any(|magic| u32::try_from(kind).is_ok_and(|kind| kind == *magic));
-    in_memory.then(|| Memory { folder, writable: writable(&there), free: free(&there) })
+    let free = free(&there).min(available_memory());
+    in_memory.then(|| Memory { folder, writable: writable(&there), free })
+}
+
+/// Memory that can be had without swapping, in bytes (proc_meminfo(5), `MemAvailable`); 0 where it is not known.
+pub(crate) fn available_memory() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0).saturating_mul(1024)
 }
 
 /// The mounted block devices.
@@ -157,6 +166,7 @@ mod tests {
     fn this_machine_has_facts() {
         let facts = PlaceFacts::gather();
         assert_eq!(facts.date.len(), 10);
+        assert!(available_memory() > 0);
         assert!(disks(b"\n1 2\nx y 0:0 / \xff rw - a b c\n").is_empty());
     }
 }
