@@ -32,6 +32,7 @@ fn main() {
         ["sockets", number] => sockets(number.parse().unwrap()),
         ["old-kernel", last, command @ ..] => old_kernel(last.parse().unwrap(), command),
         ["bpf", pin] => bpf(pin),
+        ["hide", pid, command @ ..] => hide(pid, command),
         ["wait", ..] | [] => sleep(),
         _ => sleep(),
     }
@@ -207,4 +208,107 @@ fn call_bpf(command: i32, attributes: &[u64; 16]) -> i64 {
         unsafe { libc::syscall(libc::SYS_bpf, command, attributes.as_ptr(), size_of_val(attributes)) };
     assert!(result >= 0, "bpf({command}): {}", std::io::Error::last_os_error());
     result
+}
+
+/// Runs a command to which listings of folders leave out one name, as a kernel that hides a process would answer it.
+///
+/// Every `getdents64` of the command and what it starts is answered by this process (seccomp_unotify(2)).
+fn hide(name: &str, command: &[&str]) {
+    let (mut theirs, mine) = std::os::unix::net::UnixStream::pair().unwrap();
+    // SAFETY: this process has one thread, so that the child may do anything.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        let listener = listen_to_listings();
+        (&theirs).write_all(&listener.to_ne_bytes()).unwrap();
+        std::io::Read::read_exact(&mut theirs, &mut [0]).unwrap();
+        panic!("{}", Command::new(command[0]).args(&command[1..]).exec());
+    }
+    let mut number = [0; 4];
+    std::io::Read::read_exact(&mut &mine, &mut number).unwrap();
+    let child = rustix::process::Pid::from_raw(pid).unwrap();
+    let handle = rustix::process::pidfd_open(child, rustix::process::PidfdFlags::empty()).unwrap();
+    let flags = rustix::process::PidfdGetfdFlags::empty();
+    let listener = rustix::process::pidfd_getfd(handle, i32::from_ne_bytes(number), flags).unwrap();
+    (&mine).write_all(&[1]).unwrap();
+    let name = name.to_owned();
+    std::thread::spawn(move || while answer(listener.as_raw_fd(), name.as_bytes()) {});
+    let mut status = 0;
+    // SAFETY: `status` is valid for the write.
+    unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    std::process::exit(if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 100 });
+}
+
+/// Puts the filter in place: `getdents64` asks the listener, everything else goes on.
+fn listen_to_listings() -> i32 {
+    const NOTIFY: u32 = 0x7fc0_0000;
+    const ALLOW: u32 = 0x7fff_0000;
+    const NEW_LISTENER: libc::c_ulong = 1 << 3;
+    let mut filter =
+        [stmt(0x20, 0), jump(0x15, libc::SYS_getdents64 as u32, 0, 1), stmt(0x06, NOTIFY), stmt(0x06, ALLOW)];
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: `program` points at `filter`; both outlive the call.
+    let result = unsafe { libc::syscall(libc::SYS_seccomp, 1, NEW_LISTENER, &raw const program) };
+    assert!(result >= 0, "seccomp: {}", std::io::Error::last_os_error());
+    result as i32
+}
+
+/// Answers one listing; false when nobody is left to ask.
+fn answer(listener: i32, hidden: &[u8]) -> bool {
+    const RECEIVE: libc::c_ulong = 0xc050_2100;
+    const SEND: libc::c_ulong = 0xc018_2101;
+    // struct seccomp_notif (80 bytes): id, pid, flags, data {nr, arch, ip, args[6]}.
+    let mut asked = [0_u64; 10];
+    // SAFETY: the buffer has the size that the request number names.
+    if unsafe { libc::ioctl(listener, RECEIVE as _, asked.as_mut_ptr()) } != 0 {
+        return std::io::Error::last_os_error().raw_os_error() == Some(libc::EINTR);
+    }
+    let (id, pid, fd, to, size) = (asked[0], asked[1] as u32 as i32, asked[4], asked[5], asked[6]);
+    let result = listing(pid, fd as i32, to, (size as usize).min(1 << 20), hidden);
+    // struct seccomp_notif_resp (24 bytes): id, value, error and flags.
+    let (value, error) = result.map_or_else(|e| (0, -e), |length| (length as u64, 0));
+    let reply = [id, value, u64::from(error as u32)];
+    // SAFETY: the buffer has the size that the request number names.
+    unsafe { libc::ioctl(listener, SEND as _, reply.as_ptr()) };
+    true
+}
+
+/// Reads the folder in the place of the asking thread and writes what is not hidden into its memory.
+fn listing(pid: i32, fd: i32, to: u64, size: usize, hidden: &[u8]) -> Result<usize, i32> {
+    let errno = || std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
+    let group = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(|_| libc::ESRCH)?;
+    let group =
+        group.lines().find_map(|line| line.strip_prefix("Tgid:")).and_then(|text| text.trim().parse().ok());
+    let group = rustix::process::Pid::from_raw(group.unwrap_or(pid)).ok_or(libc::ESRCH)?;
+    let handle =
+        rustix::process::pidfd_open(group, rustix::process::PidfdFlags::empty()).map_err(|_| libc::ESRCH)?;
+    let flags = rustix::process::PidfdGetfdFlags::empty();
+    let folder = rustix::process::pidfd_getfd(handle, fd, flags).map_err(|_| libc::EBADF)?;
+    loop {
+        let mut buffer = vec![0_u8; size];
+        // SAFETY: the buffer is valid for `size` bytes.
+        let read = unsafe {
+            libc::syscall(libc::SYS_getdents64, folder.as_raw_fd(), buffer.as_mut_ptr(), buffer.len())
+        };
+        if read <= 0 {
+            return if read == 0 { Ok(0) } else { Err(errno()) };
+        }
+        let (mut kept, mut at) = (Vec::new(), 0);
+        while at < read as usize {
+            let length = usize::from(u16::from_ne_bytes([buffer[at + 16], buffer[at + 17]]));
+            let entry = &buffer[at..at + length];
+            let name = entry[19..].split(|byte| *byte == 0).next().unwrap_or_default();
+            if name != hidden {
+                kept.extend_from_slice(entry);
+            }
+            at += length;
+        }
+        if kept.is_empty() {
+            continue;
+        }
+        let local = libc::iovec { iov_base: kept.as_mut_ptr().cast(), iov_len: kept.len() };
+        let remote = libc::iovec { iov_base: to as usize as *mut libc::c_void, iov_len: kept.len() };
+        // SAFETY: `local` names `kept`; the remote side is checked by the kernel, in the asking process alone.
+        let written = unsafe { libc::process_vm_writev(pid, &raw const local, 1, &raw const remote, 1, 0) };
+        return if written == kept.len() as isize { Ok(kept.len()) } else { Err(libc::EFAULT) };
+    }
 }
