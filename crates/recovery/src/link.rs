@@ -59,6 +59,14 @@ pub struct Link {
     remarks: Vec<Body>,
 }
 
+/// How far a connection is.
+enum Progress {
+    /// The host has answered.
+    There,
+    /// The stream begins, or does not.
+    Opened(Result<Opened, &'static str>),
+}
+
 #[derive(Debug)]
 struct Running {
     child: Child,
@@ -141,6 +149,7 @@ impl Link {
         let length = self.program.0.len();
         let command = line::command(self.options.sudo, self.options.allow_disk, length, &ask.words())
             .map_err(|error| HostSideError::new("this can not be asked over ssh", error))?;
+        let asking = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
         let mut child = self
             .ssh(&command)
             .stdin(Stdio::piped())
@@ -162,17 +171,29 @@ impl Link {
         }
         let (to, from) = channel();
         if let Some(stdout) = child.stdout.take() {
-            std::thread::spawn(move || to.send(noise::open(stdout)));
+            let there = to.clone();
+            std::thread::spawn(move || {
+                // The receiver is gone when the look was given up; nobody waits for these then.
+                let opened = noise::open(stdout, || drop(there.send(Progress::There)));
+                drop(to.send(Progress::Opened(opened)));
+            });
         }
         self.running = Some(Running { child, words, hold: Some(hold) });
-        match from.recv_timeout(BEFORE_THE_STREAM) {
-            Ok(Ok(opened)) => Ok(opened),
-            Ok(Err(why)) => {
+        // Whatever came first, nobody is asked for anything after it: the next host may be connected.
+        let first = from.recv_timeout(BEFORE_THE_STREAM);
+        drop(asking);
+        let opened = match first {
+            Ok(Progress::There) => from.recv_timeout(BEFORE_THE_STREAM),
+            other => other,
+        };
+        match opened {
+            Ok(Progress::Opened(Ok(opened))) => Ok(opened),
+            Ok(Progress::Opened(Err(why))) => {
                 let (status, said) = self.end();
                 let said = if said.is_empty() { why.to_owned() } else { said };
                 Err(self.refusal(status, &said))
             }
-            Err(_) => {
+            Ok(Progress::There) | Err(_) => {
                 let (status, _) = self.end();
                 Err(self.refusal(status, "it said nothing for ten minutes"))
             }
@@ -202,10 +223,7 @@ impl Link {
 impl HostSide for Link {
     fn start(&mut self, ask: &Ask) -> Result<Box<dyn Read + Send>, HostSideError> {
         drop(self.end());
-        let opened = {
-            let _one_at_a_time = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
-            self.connect(ask)?
-        };
+        let opened = self.connect(ask)?;
         if let Some(place) = opened.placed {
             let from = Source {
                 place: Text::from("calma"),

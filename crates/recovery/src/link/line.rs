@@ -12,14 +12,16 @@ pub(super) const NO_ROOM: i32 = 92;
 
 /// For sh(1p), called with the program's length, a name for its folder, whether a disk is allowed, and the host side's
 /// words. It holds no single quote, backslash, exclamation mark or line break, so that every login shell passes it on
-/// unchanged. What it does:
+/// unchanged.
+///
+/// It begins with an empty line, which says that nobody has to type a password any more. Then it
 ///
 /// 1. Takes the first memory-backed file system (by /proc/mounts) in which an empty executable file can be run, which one
 ///    mounted `noexec` refuses (mount(8)); on a disk only if that is allowed.
 /// 2. Receives exactly as many bytes as the program has.
 /// 3. Opens the file, removes it, and becomes it through the open descriptor: nothing stays, whatever happens later.
 const LINE: &str = concat!(
-    "umask 077; size=$1; name=$2; disk=$3; shift 3; place=; ",
+    "echo; umask 077; size=$1; name=$2; disk=$3; shift 3; place=; ",
     "clean() { rm -rf \"$place/$name\"; exit 92; }; ",
     "memory() { type=; while read -r a b c d; do [ \"$b\" = \"$1\" ] && type=$c; done </proc/mounts; ",
     "[ \"$type\" = tmpfs ] || [ \"$type\" = ramfs ]; }; ",

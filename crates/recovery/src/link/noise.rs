@@ -19,8 +19,11 @@ pub(super) struct Opened {
     pub(super) noise: Vec<u8>,
 }
 
-/// Reads up to the preamble. A sentence if none comes.
-pub(super) fn open(mut from: impl Read + Send + 'static) -> Result<Opened, &'static str> {
+/// Reads up to the preamble. A sentence if none comes. Calls `there` when the first byte has come.
+pub(super) fn open(
+    mut from: impl Read + Send + 'static,
+    mut there: impl FnMut(),
+) -> Result<Opened, &'static str> {
     let mut before = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -30,13 +33,16 @@ pub(super) fn open(mut from: impl Read + Send + 'static) -> Result<Opened, &'sta
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(_) => return Err("it could not be read"),
         };
+        if before.is_empty() {
+            there();
+        }
         before.extend_from_slice(buffer.get(..n).unwrap_or_default());
         if let Some(at) = find(&before, PREAMBLE) {
             let frames = before.split_off(at + PREAMBLE.len());
             before.truncate(at);
             let placed = placed(&mut before);
             let stream = Box::new(io::Cursor::new(frames).chain(from));
-            return Ok(Opened { stream, placed, noise: before });
+            return Ok(Opened { stream, placed, noise: before.trim_ascii().to_vec() });
         }
         if before.len() > MOST {
             return Err("it prints without end before the stream");
@@ -65,7 +71,7 @@ mod tests {
     type Read3 = (Vec<u8>, Option<Text>, Vec<u8>);
 
     fn read(bytes: &[u8]) -> Result<Read3, &'static str> {
-        let mut opened = open(io::Cursor::new(bytes.to_vec()))?;
+        let mut opened = open(io::Cursor::new(bytes.to_vec()), || {})?;
         let mut stream = Vec::new();
         opened.stream.read_to_end(&mut stream).unwrap();
         Ok((stream, opened.placed, opened.noise))
@@ -77,7 +83,7 @@ mod tests {
         let (stream, placed, noise) = read(&[line, PREAMBLE, b"CALM..."].concat()).unwrap();
         assert_eq!(stream, b"CALM...");
         assert_eq!(placed.unwrap(), "memory /dev/shm/.calma-1");
-        assert_eq!(noise, b"Welcome!\nno tty\n");
+        assert_eq!(noise, b"Welcome!\nno tty");
         assert_eq!(read(PREAMBLE).unwrap(), (Vec::new(), None, Vec::new()));
     }
 
@@ -85,6 +91,6 @@ mod tests {
     fn without_a_stream_it_ends() {
         assert!(read(b"hello").is_err());
         assert!(read(&vec![b'a'; 1 << 20]).is_err());
-        assert!(open(io::repeat(7)).is_err());
+        assert!(open(io::repeat(7), || {}).is_err());
     }
 }
