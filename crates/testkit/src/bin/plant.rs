@@ -30,6 +30,7 @@ fn main() {
         ["storm", milliseconds] => storm(milliseconds.parse().unwrap()),
         ["children", number] => descendants(number.parse().unwrap()),
         ["sockets", number] => sockets(number.parse().unwrap()),
+        ["some-sockets", net, number] => some_sockets(net.parse().unwrap(), number.parse().unwrap()),
         ["old-kernel", last, command @ ..] => old_kernel(last.parse().unwrap(), command),
         ["bpf", pin] => bpf(pin),
         ["hide", pid, command @ ..] => hide(pid, command),
@@ -148,21 +149,29 @@ fn descendants(number: usize) {
     std::thread::sleep(Duration::from_secs(300));
 }
 
-/// Opens many TCP listeners on loopback addresses.
+/// Opens many TCP listeners on loopback addresses, in as many processes as the limit of open files asks for.
 fn sockets(number: usize) {
-    let limit = rustix::process::Rlimit { current: Some(65_536), maximum: Some(65_536) };
-    let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit);
-    let listeners: Vec<_> = (0..number)
-        .map(|n| {
-            std::net::TcpListener::bind((
-                std::net::Ipv4Addr::new(127, 1, (n / 250) as u8, 1),
-                20_000 + (n % 250) as u16,
-            ))
+    const EACH: usize = 800;
+    let mut children: Vec<_> = (0..number.div_ceil(EACH))
+        .map(|net| {
+            let count = EACH.min(number - net * EACH).to_string();
+            Command::new("/proc/self/exe")
+                .args(["some-sockets", &(net + 1).to_string(), &count])
+                .spawn()
+                .unwrap()
         })
         .collect();
-    println!("started {}", listeners.iter().filter(|listener| listener.is_ok()).count());
-    let _ = std::io::stdout().flush();
+    children.iter_mut().for_each(|child| drop(child.wait()));
+}
+
+fn some_sockets(net: u8, number: usize) {
+    // SAFETY: the call takes numbers alone. The listeners end with the process that started them.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    let address =
+        |n: usize| (std::net::Ipv4Addr::new(127, net, (n / 250) as u8, 1), 20_000 + (n % 250) as u16);
+    let listeners: Vec<_> = (0..number).map(|n| std::net::TcpListener::bind(address(n)).unwrap()).collect();
     std::thread::sleep(Duration::from_secs(300));
+    drop(listeners);
 }
 
 /// Runs a command in a world where every system call with a number above `last` does not exist.
