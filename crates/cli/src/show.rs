@@ -20,6 +20,7 @@ pub(crate) fn page(
         counts: counts(tables),
         notices: crate::notices::of(&run, &gaps),
         host: run.host.to_string(),
+        kernel_in_doubt: judgement.kernel_in_doubt,
         findings: judgement.findings,
         stories: judgement.stories,
         gaps: aggregated(gaps),

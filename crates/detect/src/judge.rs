@@ -1,7 +1,7 @@
 //! Runs all detectors over the tables and groups what they find.
 
 use crate::{ALL, Tables, collapse::collapse, stories};
-use calma_record::{Finding, Story};
+use calma_record::{Certainty, Finding, Severity, Story};
 
 /// What calma concludes from the facts.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -10,6 +10,18 @@ pub struct Judgement {
     pub findings: Vec<Finding>,
     /// Findings that belong together, worst first. Findings below medium that stand alone are in no story.
     pub stories: Vec<Story>,
+    /// Whether something was found that only a kernel that lies explains. Then a running system can not be relied on.
+    pub kernel_in_doubt: bool,
+}
+
+/// Mechanisms that only code in the kernel can bring about: hidden process ids, unlinked modules, patched text, filtered views.
+const IN_THE_KERNEL: [u8; 4] = [15, 25, 26, 27];
+
+fn only_a_kernel_does(finding: &Finding) -> bool {
+    let card = ALL.iter().map(|detector| &detector.card).find(|card| card.name == finding.detector);
+    finding.severity >= Severity::Medium
+        && finding.certainty >= Certainty::Likely
+        && card.is_some_and(|card| card.mechanisms.iter().any(|number| IN_THE_KERNEL.contains(number)))
 }
 
 /// Judges the tables with every detector. The order of the facts does not matter.
@@ -32,5 +44,6 @@ pub fn judge(tables: &Tables) -> Judgement {
         (b.severity, b.certainty).cmp(&(a.severity, a.certainty)).then_with(|| a.key.cmp(&b.key))
     });
     let stories = stories::group(tables, &mut findings);
-    Judgement { findings, stories }
+    let kernel_in_doubt = findings.iter().any(only_a_kernel_does);
+    Judgement { findings, stories, kernel_in_doubt }
 }

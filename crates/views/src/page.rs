@@ -21,6 +21,8 @@ pub struct Page {
     pub gaps: Vec<Gap>,
     /// Things the user must know before anything else, a sentence each.
     pub notices: Vec<String>,
+    /// Whether something was found that only a kernel that lies explains.
+    pub kernel_in_doubt: bool,
     /// The case's folder, as the user would type it.
     pub case: String,
     /// The seal's phrase, once the stream is sealed.

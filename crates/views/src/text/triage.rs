@@ -26,6 +26,13 @@ pub fn triage(page: &Page, style: Style) -> String {
         out.push('\n');
         out.push_str(&wrap("  ", notice));
     }
+    if page.kernel_in_doubt {
+        let doubt = "This host's kernel may be lying: what a running system shows can then not be relied on. Start the \
+                     server from a live distribution, or attach its disk to another machine, and look again with \
+                     calma triage --root DIR.";
+        out.push('\n');
+        out.push_str(&wrap("  ", doubt));
+    }
     out.push('\n');
     if page.stories.is_empty() {
         nothing(page, &mut out);
