@@ -170,7 +170,7 @@ fn storm() {
 #[test]
 #[ignore = "prints what it costs; for measuring"]
 fn cost_of_views() {
-    use calma_host::{Asking, Host as _, Kernel as _};
+    use calma_host::{Asking, Host as _};
     let host = Live::new();
     let processes = host.kernel().unwrap().processes();
     for asking in Asking::ALL {

@@ -8,8 +8,10 @@ mod authorized_keys;
 mod bpf;
 mod cron_job;
 mod deleted_program;
+mod disguised_program;
 mod doctored_process;
 mod fake_kernel_thread;
+mod foreign_library;
 mod generator;
 mod hidden_listener;
 mod hidden_module;
@@ -22,6 +24,7 @@ mod login_scripts;
 mod masked_watcher;
 mod memory_program;
 mod mount_over_proc;
+mod network_shell;
 mod packet_socket;
 mod pam_rules;
 mod powerful_groups;
@@ -47,8 +50,10 @@ pub static ALL: &[crate::Detector] = &[
     bpf::DETECTOR,
     cron_job::DETECTOR,
     deleted_program::DETECTOR,
+    disguised_program::DETECTOR,
     doctored_process::DETECTOR,
     fake_kernel_thread::DETECTOR,
+    foreign_library::DETECTOR,
     generator::DETECTOR,
     hidden_listener::DETECTOR,
     hidden_module::DETECTOR,
@@ -61,6 +66,7 @@ pub static ALL: &[crate::Detector] = &[
     masked_watcher::DETECTOR,
     memory_program::DETECTOR,
     mount_over_proc::DETECTOR,
+    network_shell::DETECTOR,
     packet_socket::DETECTOR,
     pam_rules::DETECTOR,
     powerful_groups::DETECTOR,
