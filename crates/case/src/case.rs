@@ -9,7 +9,7 @@ use crate::seal::SealLine;
 use crate::{About, CaseError, PlaceKind, StreamWriter, about, now};
 use calma_record::{Digest, StreamName};
 use ed25519_dalek::SigningKey;
-use rustix::fs::{CWD, FlockOperation, Mode, flock, fstat, mkdirat};
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags, flock, fstat, mkdirat};
 use rustix::io::Errno;
 use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -286,6 +286,15 @@ fn new_key() -> Result<SigningKey, Errno> {
         match rustix::rand::getrandom(&mut *rest, rustix::rand::GetRandomFlags::empty()) {
             Ok(n) => rest = rest.get_mut(n..).unwrap_or_default(),
             Err(Errno::INTR) => {}
+            // Kernels before 3.17 have only the file (random(4)).
+            Err(Errno::NOSYS) => {
+                let file = rustix::fs::open("/dev/urandom", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+                let read = rustix::io::read(&file, &mut *rest)?;
+                if read == 0 {
+                    return Err(Errno::IO);
+                }
+                rest = rest.get_mut(read..).unwrap_or_default();
+            }
             Err(error) => return Err(error),
         }
     }

@@ -49,6 +49,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     /// Refuses what was asked.
+    #[expect(clippy::new_ret_no_self, reason = "a refusal is only ever an error on its way out")]
     pub(crate) fn new(why: impl Into<String>, instead: impl Into<String>) -> anyhow::Error {
         Self { why: why.into(), instead: instead.into(), wrong_use: false }.into()
     }

@@ -14,6 +14,12 @@ pub struct Judgement {
     pub kernel_in_doubt: bool,
 }
 
+/// Everything two findings of one key may differ in, so that the same one is kept in every order of the facts.
+fn weight(finding: &Finding) -> impl Ord + '_ {
+    let Finding { severity, certainty, title, facts, subjects, evidence, .. } = finding;
+    (*severity, *certainty, facts, title, subjects, evidence)
+}
+
 /// Mechanisms that only code in the kernel can bring about: hidden process ids, unlinked modules, patched text, filtered views.
 const IN_THE_KERNEL: [u8; 4] = [15, 25, 26, 27];
 
@@ -33,11 +39,7 @@ pub fn judge(tables: &Tables) -> Judgement {
         findings.extend(drafts.into_iter().map(|draft| draft.finish(&detector.card)));
     }
     // Two facts may tell of the same situation (a file seen by two collectors): one finding, the weightier one.
-    findings.sort_by(|a: &Finding, b| {
-        a.key
-            .cmp(&b.key)
-            .then_with(|| (b.severity, b.certainty, &b.facts).cmp(&(a.severity, a.certainty, &a.facts)))
-    });
+    findings.sort_by(|a: &Finding, b| a.key.cmp(&b.key).then_with(|| weight(b).cmp(&weight(a))));
     findings.dedup_by(|later, first| later.key == first.key);
     let mut findings = collapse(findings);
     findings.sort_by(|a, b| {

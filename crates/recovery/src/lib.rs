@@ -14,4 +14,4 @@ pub use child::LocalChild;
 pub use link::{Link, LinkOptions, Program};
 pub use look::{Ask, HostSide, HostSideError, LookError, Looked, Moment, look};
 pub use mounted::may_change;
-pub use review::{Review, ReviewError, each_record, review, unfinished};
+pub use review::{Review, ReviewError, each_record, looked_at, review, unfinished};

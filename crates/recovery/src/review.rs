@@ -94,6 +94,16 @@ pub fn unfinished(case: &Case) -> Result<Option<(StreamName, BTreeSet<String>)>,
     Ok((!complete).then_some((newest, done)))
 }
 
+/// Whether any look of this case gave a record of the host's.
+///
+/// # Errors
+/// When the case can not be read.
+pub fn looked_at(case: &Case) -> Result<bool, CaseError> {
+    let mut any = false;
+    each_record(case, |_, record| any |= matches!(record.body, Body::Run(_)))?;
+    Ok(any)
+}
+
 /// The collection streams, oldest first.
 fn looks(case: &Case) -> Result<Vec<StreamName>, CaseError> {
     let mut looks: Vec<(u32, StreamName)> = case

@@ -2,18 +2,20 @@
 
 use crate::Page;
 use base64::Engine as _;
-use calma_record::{Body, Certainty, Evidence, Finding, Gap, Record, Severity, StreamName, Subject, Text};
+use calma_record::{
+    Body, Certainty, Evidence, Finding, Gap, Record, Run, Severity, StreamName, Subject, Text,
+};
 use serde_json::{Value, json};
 
 /// Version of the machine output.
 pub const SCHEMA: u32 = 1;
 
-/// The first line.
-pub fn run(page: &Page) -> Value {
+/// The first line: known as soon as the look begins.
+pub fn run(run: &Run, host: &str, case: &str) -> Value {
     json!({
-        "type": "run", "schema": SCHEMA, "tool": "calma", "version": page.run.version, "host": page.host,
-        "started": page.run.started, "case": page.case, "target": page.run.target, "command": page.run.command,
-        "kernel": page.run.kernel, "uid": page.run.uid,
+        "type": "run", "schema": SCHEMA, "tool": "calma", "version": run.version, "host": host,
+        "started": run.started, "case": case, "target": run.target, "command": run.command,
+        "kernel": run.kernel, "uid": run.uid,
     })
 }
 
@@ -105,7 +107,7 @@ pub fn fact(stream: &StreamName, record: &Record) -> Option<Value> {
 
 /// All lines of a page, each ended by a newline.
 pub fn lines(page: &Page) -> String {
-    format!("{}\n{}", run(page), rest(page))
+    format!("{}\n{}", run(&page.run, &page.host, &page.case), rest(page))
 }
 
 /// All lines of a page but the first.

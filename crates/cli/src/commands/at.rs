@@ -77,7 +77,7 @@ fn present(
     asked: &Triage,
     several: bool,
 ) -> (Exit, String) {
-    let shown = result.and_then(|(case, page)| triage::present(&case, &page, asked).map(|()| page));
+    let shown = result.and_then(|(case, page)| triage::present(&case, &page, asked, several).map(|()| page));
     match shown {
         Ok(page) => {
             let stories =

@@ -8,7 +8,7 @@ use calma_case::Case;
 use calma_collect::Options;
 use calma_host::{Host as _, Live, Root};
 use calma_record::Text;
-use calma_recovery::{Ask, HostSide, LocalChild, Looked, look, unfinished};
+use calma_recovery::{Ask, HostSide, LocalChild, Looked, Moment, look, unfinished};
 use calma_views::{Page, json, text};
 use std::os::unix::ffi::OsStrExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Triage) -> anyhow::Result<Exit> {
     notices.extend(warning);
     let mut page = triage(&case, &mut LocalChild::default(), arguments, "", false, &stop)?;
     page.notices.splice(0..0, notices);
-    present(&case, &page, arguments)?;
+    present(&case, &page, arguments, false)?;
     Ok(code(&page))
 }
 
@@ -44,7 +44,15 @@ pub(crate) fn triage(
     let ask = ask(case, arguments)?;
     let mut progress = Progress::new(host, quiet);
     let clock = Live::new();
-    let looked = look(case, host_side, &ask, clock.clock(), stop, &mut |moment| progress.show(moment));
+    let mut first_line = arguments.json && !quiet;
+    let looked = look(case, host_side, &ask, clock.clock(), stop, &mut |moment| {
+        if let (true, Moment::Run(run)) = (first_line, moment) {
+            first_line = false;
+            let name = if host.is_empty() { run.host.to_string() } else { host.to_owned() };
+            show::print(&format!("{}\n", json::run(run, &name, &show::path(case.folder()))));
+        }
+        progress.show(moment);
+    });
     progress.clear();
     let mut looked = looked?;
     if ask.continues.is_some() {
@@ -83,7 +91,8 @@ fn ask(case: &Case, arguments: &Triage) -> anyhow::Result<Ask> {
     if !arguments.fresh {
         match unfinished(case)? {
             Some((stream, done)) => (ask.continues, ask.done) = (Some(stream), done),
-            None if arguments.resume => {
+            // Killed before its first record: there is nothing to go on from, so it begins.
+            None if arguments.resume && calma_recovery::looked_at(case)? => {
                 return Err(Refusal::wrong_use(
                     "this case holds no interrupted look to resume",
                     "look again from the start with --fresh",
@@ -95,13 +104,15 @@ fn ask(case: &Case, arguments: &Triage) -> anyhow::Result<Ask> {
     Ok(ask)
 }
 
-/// Prints the page as asked.
-pub(crate) fn present(case: &Case, page: &Page, arguments: &Triage) -> anyhow::Result<()> {
+/// Prints the page as asked. With JSON the first line came when the look began, unless several hosts are looked at.
+pub(crate) fn present(case: &Case, page: &Page, arguments: &Triage, several: bool) -> anyhow::Result<()> {
     if !arguments.json {
         show::print(&text::triage(page, show::style()));
         return Ok(());
     }
-    show::print(&format!("{}\n", json::run(page)));
+    if several {
+        show::print(&format!("{}\n", json::run(&page.run, &page.host, &page.case)));
+    }
     if arguments.facts {
         show::facts(case)?;
     }

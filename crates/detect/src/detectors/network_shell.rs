@@ -2,10 +2,7 @@
 
 use crate::weigh::{Processes, identity, who};
 use crate::{Card, Detector, Draft, Row, Tables};
-use calma_record::{
-    Certainty, Severity,
-    kinds::{Process, Socket},
-};
+use calma_record::{Certainty, Severity, kinds::Socket};
 use std::collections::BTreeMap;
 
 /// This detector.
@@ -78,6 +75,7 @@ fn commands(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use calma_record::kinds::Process;
     use calma_record::{Body, Fact, Record, Source, StreamName};
 
     fn shell(pid: u32, program: &str, inode: u64) -> Process {

@@ -104,8 +104,10 @@ fn set_id(file: &Row<'_, SpecialFile>, late: &rights::ChangedLate) -> Option<Ver
         return verdict(severity, Certainty::VeryLikely, title, seen);
     }
     if unowned(file) {
-        let by_hand = [&b"/usr/local/"[..], b"/opt/"].iter().any(|place| path.as_bytes().starts_with(place));
-        let severity = if by_hand || !becomes_root || !file.elf { Severity::Low } else { Severity::Medium };
+        // Vendors install into /opt with all they need. A set-user-id root program put by hand into a directory that
+        // everybody's PATH holds is rare enough to ask about.
+        let vendor = path.as_bytes().starts_with(b"/opt/");
+        let severity = if vendor || !becomes_root || !file.elf { Severity::Low } else { Severity::Medium };
         let title = format!("A {what} file that no package owns: {path}");
         return verdict(severity, Certainty::Likely, title, seen);
     }

@@ -251,7 +251,9 @@ pub(super) fn weigh(scale: &mut Scale<'_, '_>, language: Language, text: &[u8], 
     if fetched {
         scale.reason(Strength::Strong, "it downloads a text and runs it");
     }
-    if any(text, &["memfd_create", "syscall(319", "syscall 319", "syscall(279"]) {
+    // A buffer in memory is ordinary; running what it holds is not.
+    let memory_file = any(text, &["memfd_create", "syscall(319", "syscall 319", "syscall(279"]);
+    if memory_file && (one_line || any(text, &["exec", "/fd/", "/proc/self", "popen", "spawn", "system("])) {
         let strength = if one_line { Strength::Plain } else { Strength::Strong };
         scale.reason(strength, "it makes a program in memory that has no file");
     }
