@@ -32,6 +32,8 @@ pub mod sock_diag;
 pub mod ssh_config;
 pub mod sudoers;
 pub mod unit;
+pub mod web_config;
+pub mod web_script;
 
 /// Every format.
 #[rustfmt::skip]
@@ -66,4 +68,6 @@ pub static ALL: &[crate::Format] = &[
     ssh_config::FORMAT,
     sudoers::FORMAT,
     unit::FORMAT,
+    web_config::FORMAT,
+    web_script::FORMAT,
 ];

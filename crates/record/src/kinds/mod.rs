@@ -37,6 +37,7 @@ mod startup_command;
 mod sudo_rule;
 mod system;
 mod unit;
+mod web_file;
 
 pub use account::Account;
 pub use authorized_key::AuthorizedKey;
@@ -73,6 +74,7 @@ pub use startup_command::StartupCommand;
 pub use sudo_rule::SudoRule;
 pub use system::System;
 pub use unit::Unit;
+pub use web_file::WebFile;
 
 use crate::{Kind as _, Schema};
 
@@ -117,6 +119,7 @@ pub enum Fact {
     SudoRule(SudoRule),
     System(System),
     Unit(Unit),
+    WebFile(WebFile),
 }
 
 impl Fact {
@@ -158,6 +161,7 @@ impl Fact {
             Self::SudoRule(_) => SudoRule::NAME,
             Self::System(_) => System::NAME,
             Self::Unit(_) => Unit::NAME,
+            Self::WebFile(_) => WebFile::NAME,
         }
     }
 }
@@ -200,6 +204,7 @@ pub fn schemas() -> Vec<Schema> {
         SudoRule::schema,
         System::schema,
         Unit::schema,
+        WebFile::schema,
     ]
     .iter()
     .map(|schema| schema())
