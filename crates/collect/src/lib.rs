@@ -18,6 +18,7 @@ mod process;
 mod runner;
 mod settings;
 mod sshd;
+mod startup;
 mod symbols;
 mod walk;
 

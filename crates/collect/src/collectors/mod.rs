@@ -23,6 +23,7 @@ mod special_files;
 mod ssh_settings;
 mod sudo_rules;
 mod system;
+mod udev_rules;
 mod units;
 
 /// Every collector.
@@ -49,5 +50,6 @@ pub static ALL: &[crate::Collector] = &[
     ssh_settings::COLLECTOR,
     sudo_rules::COLLECTOR,
     system::COLLECTOR,
+    udev_rules::COLLECTOR,
     units::COLLECTOR,
 ];

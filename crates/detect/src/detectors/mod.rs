@@ -37,6 +37,7 @@ mod second_root;
 mod special_files;
 mod ssh_settings;
 mod sudo_rules;
+mod udev_rule;
 mod unheld_listener;
 mod unit_command;
 mod xdp_socket;
@@ -79,6 +80,7 @@ pub static ALL: &[crate::Detector] = &[
     special_files::DETECTOR,
     ssh_settings::DETECTOR,
     sudo_rules::DETECTOR,
+    udev_rule::DETECTOR,
     unheld_listener::DETECTOR,
     unit_command::DETECTOR,
     xdp_socket::DETECTOR,

@@ -54,6 +54,7 @@ pub fn startup_commands(tables: &Tables, mechanisms: &[&str], what: &str, drafts
         } else {
             command(&files, &row.command, row.as_root)
         };
+        let weight = if row.line == 0 { weight } else { weight.and(changeable(&files, &row)) };
         // A note of what the package itself does is no finding; its files were weighed as the package's.
         if row.package.is_some() && row.line != 0 && weight.severity < Some(Severity::Medium) {
             continue;
@@ -62,6 +63,29 @@ pub fn startup_commands(tables: &Tables, mechanisms: &[&str], what: &str, drafts
         let title = format!("{what} runs something odd {}", row.when);
         drafts.extend(draft(weight, &identity, title, &row.path, row.line, &row.command, &row));
     }
+}
+
+/// Who may change the file that names a command, and whether its name is made to be overlooked.
+fn changeable(files: &Files<'_>, row: &StartupCommand) -> Weight {
+    let mut weight = Weight::default();
+    let Some(file) = files.get(&row.path).filter(|file| file.what == "file") else { return weight };
+    if row.as_root && (file.mode & 0o002 != 0 || (file.uid != 0 && row.package.is_none())) {
+        weight = weight.and(Weight::of(Severity::Medium, "somebody other than root may change it"));
+    }
+    if super::is_deceptive(row.path.as_bytes()) {
+        weight = weight.and(Weight::of(Severity::Medium, "its name is made to be overlooked"));
+    }
+    let place = file.real.as_ref().unwrap_or(&row.path);
+    if super::is_open(place.as_bytes()) {
+        let reason = format!("it stands in {place}, where anybody may put files");
+        weight = weight.and(Weight::of(Severity::Medium, reason));
+    }
+    let unowned = row.package.is_none() && row.packages_known;
+    if unowned && super::is_packaged_place(place.as_bytes()) {
+        let reason = "it stands among the files of packages, but no package owns it";
+        weight = weight.and(Weight::of(Severity::Low, reason));
+    }
+    weight
 }
 
 /// Weighs the scheduled jobs of some schedulers and puts out a finding for each that counts.

@@ -31,6 +31,7 @@ pub mod shadow;
 pub mod sock_diag;
 pub mod ssh_config;
 pub mod sudoers;
+pub mod udev_rules;
 pub mod unit;
 pub mod web_config;
 pub mod web_script;
@@ -67,6 +68,7 @@ pub static ALL: &[crate::Format] = &[
     sock_diag::FORMAT,
     ssh_config::FORMAT,
     sudoers::FORMAT,
+    udev_rules::FORMAT,
     unit::FORMAT,
     web_config::FORMAT,
     web_script::FORMAT,
