@@ -21,6 +21,7 @@ mod sshd;
 mod startup;
 mod symbols;
 mod walk;
+mod web;
 
 pub use collector::{Card, Collector, Needs, Volatility};
 pub use collectors::ALL;

@@ -25,6 +25,7 @@ mod sudo_rules;
 mod system;
 mod udev_rules;
 mod units;
+mod web_files;
 
 /// Every collector.
 #[rustfmt::skip]
@@ -52,4 +53,5 @@ pub static ALL: &[crate::Collector] = &[
     system::COLLECTOR,
     udev_rules::COLLECTOR,
     units::COLLECTOR,
+    web_files::COLLECTOR,
 ];

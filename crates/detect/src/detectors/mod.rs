@@ -40,6 +40,7 @@ mod sudo_rules;
 mod udev_rule;
 mod unheld_listener;
 mod unit_command;
+mod web_shell;
 mod xdp_socket;
 
 /// Every detector.
@@ -83,5 +84,6 @@ pub static ALL: &[crate::Detector] = &[
     udev_rule::DETECTOR,
     unheld_listener::DETECTOR,
     unit_command::DETECTOR,
+    web_shell::DETECTOR,
     xdp_socket::DETECTOR,
 ];
