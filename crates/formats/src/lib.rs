@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod formats;
+mod json;
 pub mod lines;
 pub use formats::*;
 

@@ -6,6 +6,7 @@ mod accounts;
 mod authorized_keys;
 mod bpf;
 mod connections;
+mod containers;
 mod hidden_processes;
 mod kernel_settings;
 mod loader;
@@ -34,6 +35,7 @@ pub static ALL: &[crate::Collector] = &[
     authorized_keys::COLLECTOR,
     bpf::COLLECTOR,
     connections::COLLECTOR,
+    containers::COLLECTOR,
     hidden_processes::COLLECTOR,
     kernel_settings::COLLECTOR,
     loader::COLLECTOR,

@@ -6,6 +6,7 @@ mod account_passwords;
 mod at_job;
 mod authorized_keys;
 mod bpf;
+mod container;
 mod cron_job;
 mod deleted_program;
 mod disguised_program;
@@ -50,6 +51,7 @@ pub static ALL: &[crate::Detector] = &[
     at_job::DETECTOR,
     authorized_keys::DETECTOR,
     bpf::DETECTOR,
+    container::DETECTOR,
     cron_job::DETECTOR,
     deleted_program::DETECTOR,
     disguised_program::DETECTOR,

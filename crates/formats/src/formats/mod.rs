@@ -8,15 +8,18 @@ pub mod classic_bpf;
 pub mod conntrack;
 pub mod crontab;
 pub mod doas;
+pub mod docker;
 pub mod environment;
 pub mod group;
 pub mod kernel_hooks;
 pub mod loader;
+pub mod lxc;
 pub mod modules;
 pub mod mountinfo;
 pub mod namespace_mounts;
 pub mod netlink;
 pub mod nf_tables;
+pub mod oci;
 pub mod os_release;
 pub mod pam;
 pub mod passwd;
@@ -30,6 +33,7 @@ pub mod rtnetlink;
 pub mod shadow;
 pub mod sock_diag;
 pub mod ssh_config;
+pub mod static_pod;
 pub mod sudoers;
 pub mod udev_rules;
 pub mod unit;
@@ -45,15 +49,18 @@ pub static ALL: &[crate::Format] = &[
     conntrack::FORMAT,
     crontab::FORMAT,
     doas::FORMAT,
+    docker::FORMAT,
     environment::FORMAT,
     group::FORMAT,
     kernel_hooks::FORMAT,
     loader::FORMAT,
+    lxc::FORMAT,
     modules::FORMAT,
     mountinfo::FORMAT,
     namespace_mounts::FORMAT,
     netlink::FORMAT,
     nf_tables::FORMAT,
+    oci::FORMAT,
     os_release::FORMAT,
     pam::FORMAT,
     passwd::FORMAT,
@@ -67,6 +74,7 @@ pub static ALL: &[crate::Format] = &[
     shadow::FORMAT,
     sock_diag::FORMAT,
     ssh_config::FORMAT,
+    static_pod::FORMAT,
     sudoers::FORMAT,
     udev_rules::FORMAT,
     unit::FORMAT,

@@ -7,6 +7,8 @@ mod authorized_key;
 mod bpf_program;
 mod clock_offset;
 mod connection;
+mod container;
+mod container_setting;
 mod environment_setting;
 mod file;
 mod footprint;
@@ -44,6 +46,8 @@ pub use authorized_key::AuthorizedKey;
 pub use bpf_program::BpfProgram;
 pub use clock_offset::ClockOffset;
 pub use connection::Connection;
+pub use container::Container;
+pub use container_setting::ContainerSetting;
 pub use environment_setting::EnvironmentSetting;
 pub use file::File;
 pub use footprint::Footprint;
@@ -89,6 +93,8 @@ pub enum Fact {
     BpfProgram(BpfProgram),
     ClockOffset(ClockOffset),
     Connection(Connection),
+    Container(Container),
+    ContainerSetting(ContainerSetting),
     EnvironmentSetting(EnvironmentSetting),
     File(File),
     Footprint(Footprint),
@@ -131,6 +137,8 @@ impl Fact {
             Self::BpfProgram(_) => BpfProgram::NAME,
             Self::ClockOffset(_) => ClockOffset::NAME,
             Self::Connection(_) => Connection::NAME,
+            Self::Container(_) => Container::NAME,
+            Self::ContainerSetting(_) => ContainerSetting::NAME,
             Self::EnvironmentSetting(_) => EnvironmentSetting::NAME,
             Self::File(_) => File::NAME,
             Self::Footprint(_) => Footprint::NAME,
@@ -174,6 +182,8 @@ pub fn schemas() -> Vec<Schema> {
         BpfProgram::schema,
         ClockOffset::schema,
         Connection::schema,
+        Container::schema,
+        ContainerSetting::schema,
         EnvironmentSetting::schema,
         File::schema,
         Footprint::schema,
