@@ -22,9 +22,12 @@ pub(super) const DETECTOR: Detector = Detector {
     judge,
 };
 
+/// What one process that has the object loaded weighs, why, and where it was seen.
+type Loaded<'a> = (Severity, Vec<String>, Row<'a, MappedObject>);
+
 fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
     let (processes, files) = (Processes::new(tables), Files::new(tables));
-    let mut odd: BTreeMap<&Text, Vec<(Severity, Vec<String>, Row<'_, MappedObject>)>> = BTreeMap::new();
+    let mut odd: BTreeMap<&Text, Vec<Loaded<'_>>> = BTreeMap::new();
     for row in tables.of::<MappedObject>() {
         let Some(process) = processes.get(row.pid) else { continue };
         if let Some((severity, reasons)) = weight(&files, process.fact, row.fact) {

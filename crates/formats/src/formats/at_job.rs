@@ -51,10 +51,9 @@ pub fn parse(bytes: &[u8]) -> Job {
             break;
         } else if let Some(set) =
             line.split(|b| *b == b';').next().filter(|set| header && set.contains(&b'='))
+            && job.environment.len() < 500
         {
-            if job.environment.len() < 500 {
-                job.environment.push(set.into());
-            }
+            job.environment.push(set.into());
         }
         at = next;
     }
