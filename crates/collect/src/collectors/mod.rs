@@ -14,6 +14,7 @@ mod login_scripts;
 mod modules;
 mod mounts;
 mod network;
+mod package_hooks;
 mod packages;
 mod pam_rules;
 mod pid_range;
@@ -43,6 +44,7 @@ pub static ALL: &[crate::Collector] = &[
     modules::COLLECTOR,
     mounts::COLLECTOR,
     network::COLLECTOR,
+    package_hooks::COLLECTOR,
     packages::COLLECTOR,
     pam_rules::COLLECTOR,
     pid_range::COLLECTOR,

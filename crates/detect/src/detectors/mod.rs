@@ -26,6 +26,7 @@ mod masked_watcher;
 mod memory_program;
 mod mount_over_proc;
 mod network_shell;
+mod package_hook;
 mod packet_socket;
 mod pam_rules;
 mod powerful_groups;
@@ -71,6 +72,7 @@ pub static ALL: &[crate::Detector] = &[
     memory_program::DETECTOR,
     mount_over_proc::DETECTOR,
     network_shell::DETECTOR,
+    package_hook::DETECTOR,
     packet_socket::DETECTOR,
     pam_rules::DETECTOR,
     powerful_groups::DETECTOR,
