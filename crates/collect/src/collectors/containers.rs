@@ -225,10 +225,9 @@ fn storage_names(context: &Context, found: &mut Found, out: &mut Out) -> Flow {
 fn pods(context: &Context, found: &mut Found, out: &mut Out) -> Flow {
     let tree = context.host.tree();
     let mut paths: Vec<Vec<u8>> = PODS.iter().flat_map(|pattern| settings::glob(tree, pattern)).collect();
-    if let Some(text) = settings::read(context, b"/var/lib/kubelet/config.yaml", WHAT, out)? {
-        if let Some(place) = static_pod::place(&text) {
-            paths.extend(settings::glob(tree, &join(place.as_bytes(), b"*")));
-        }
+    let kubelet = settings::read(context, b"/var/lib/kubelet/config.yaml", WHAT, out)?;
+    if let Some(place) = kubelet.and_then(|text| static_pod::place(&text)) {
+        paths.extend(settings::glob(tree, &join(place.as_bytes(), b"*")));
     }
     paths.sort();
     paths.dedup();

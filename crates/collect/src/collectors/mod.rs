@@ -20,6 +20,7 @@ mod pam_rules;
 mod pid_range;
 mod processes;
 mod scheduled_jobs;
+mod sessions;
 mod sockets;
 mod special_files;
 mod ssh_settings;
@@ -50,6 +51,7 @@ pub static ALL: &[crate::Collector] = &[
     pid_range::COLLECTOR,
     processes::COLLECTOR,
     scheduled_jobs::COLLECTOR,
+    sessions::COLLECTOR,
     sockets::COLLECTOR,
     special_files::COLLECTOR,
     ssh_settings::COLLECTOR,

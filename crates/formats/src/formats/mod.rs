@@ -31,6 +31,7 @@ pub mod process_stat;
 pub mod process_status;
 pub mod process_strings;
 pub mod rtnetlink;
+pub mod sessions;
 pub mod shadow;
 pub mod sock_diag;
 pub mod ssh_config;
@@ -73,6 +74,7 @@ pub static ALL: &[crate::Format] = &[
     process_status::FORMAT,
     process_strings::FORMAT,
     rtnetlink::FORMAT,
+    sessions::FORMAT,
     shadow::FORMAT,
     sock_diag::FORMAT,
     ssh_config::FORMAT,

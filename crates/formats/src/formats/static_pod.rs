@@ -112,7 +112,7 @@ pub fn place(bytes: &[u8]) -> Option<Text> {
 fn tokens(bytes: &[u8]) -> Vec<Token> {
     let mut all = Vec::new();
     let (mut item, mut item_indent) = (0_u32, 0_usize);
-    let (mut flow, mut open): (Vec<u8>, Open) = Default::default();
+    let (mut flow, mut open) = (Vec::<u8>::new(), Open::default());
     // Inside a block scalar: its indentation.
     let mut block: Option<usize> = None;
     for (_, line) in lines::numbered(bytes) {

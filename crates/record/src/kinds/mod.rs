@@ -32,6 +32,7 @@ mod process_mismatch;
 mod process_variable;
 mod route;
 mod scheduled_job;
+mod session;
 mod socket;
 mod special_file;
 mod ssh_setting;
@@ -71,6 +72,7 @@ pub use process_mismatch::ProcessMismatch;
 pub use process_variable::ProcessVariable;
 pub use route::Route;
 pub use scheduled_job::ScheduledJob;
+pub use session::Session;
 pub use socket::Socket;
 pub use special_file::SpecialFile;
 pub use ssh_setting::SshSetting;
@@ -118,6 +120,7 @@ pub enum Fact {
     ProcessVariable(ProcessVariable),
     Route(Route),
     ScheduledJob(ScheduledJob),
+    Session(Session),
     Socket(Socket),
     SpecialFile(SpecialFile),
     SshSetting(SshSetting),
@@ -162,6 +165,7 @@ impl Fact {
             Self::ProcessVariable(_) => ProcessVariable::NAME,
             Self::Route(_) => Route::NAME,
             Self::ScheduledJob(_) => ScheduledJob::NAME,
+            Self::Session(_) => Session::NAME,
             Self::Socket(_) => Socket::NAME,
             Self::SpecialFile(_) => SpecialFile::NAME,
             Self::SshSetting(_) => SshSetting::NAME,
@@ -207,6 +211,7 @@ pub fn schemas() -> Vec<Schema> {
         ProcessVariable::schema,
         Route::schema,
         ScheduledJob::schema,
+        Session::schema,
         Socket::schema,
         SpecialFile::schema,
         SshSetting::schema,
