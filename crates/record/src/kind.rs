@@ -52,7 +52,7 @@ pub struct Schema {
     pub columns: Vec<Column>,
 }
 
-/// A fact kind. Implemented by the [`kind!`](crate::kind!) macro alone.
+/// A fact kind. Implemented by the `kind!` macro alone.
 pub trait Kind: Sized + 'static {
     /// Name in streams and on the command line.
     const NAME: &'static str;

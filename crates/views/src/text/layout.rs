@@ -42,7 +42,7 @@ impl Style {
     }
 }
 
-/// Breaks `text` at spaces into lines of at most [`WIDTH`] columns; the first begins with `first`, the others are indented
+/// Breaks `text` at spaces into lines of at most 80 columns; the first begins with `first`, the others are indented
 /// by as many spaces. A word longer than a line is cut hard, since an intruder chooses how long a name is.
 pub fn wrap(first: &str, text: &str) -> String {
     let indent = first.chars().count();
