@@ -22,6 +22,19 @@ pub(crate) enum Program {
     Php,
 }
 
+impl Program {
+    /// Its name in facts.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Apache => "apache",
+            Self::Nginx => "nginx",
+            Self::Lighttpd => "lighttpd",
+            Self::Caddy => "caddy",
+            Self::Php => "php",
+        }
+    }
+}
+
 /// Where each keeps its settings, as Debian, Red Hat, SUSE, Alpine, Arch and their own makers install them.
 const MAIN: &[(Program, &str)] = &[
     (Program::Apache, "/etc/apache2/*.conf"),
@@ -65,6 +78,8 @@ const MAIN: &[(Program, &str)] = &[
 pub(crate) struct File {
     /// Whose.
     pub(crate) program: Program,
+    /// Its path.
+    pub(crate) path: Vec<u8>,
     /// What it says.
     pub(crate) directives: Vec<Directive>,
 }
@@ -110,7 +125,7 @@ pub(crate) fn read(tree: &dyn Tree) -> (Vec<File>, Vec<HostError>) {
                     let pattern = if pattern.starts_with(b"/") { pattern } else { join(&base, &pattern) };
                     todo.extend(settings::glob(tree, &pattern).into_iter().rev().map(|path| (program, path)));
                 }
-                files.push(File { program, directives });
+                files.push(File { program, path, directives });
             }
         }
     }

@@ -29,6 +29,7 @@ mod system;
 mod udev_rules;
 mod units;
 mod web_files;
+mod web_settings;
 
 /// Every collector.
 #[rustfmt::skip]
@@ -60,4 +61,5 @@ pub static ALL: &[crate::Collector] = &[
     udev_rules::COLLECTOR,
     units::COLLECTOR,
     web_files::COLLECTOR,
+    web_settings::COLLECTOR,
 ];

@@ -41,6 +41,7 @@ mod sudo_rule;
 mod system;
 mod unit;
 mod web_file;
+mod web_setting;
 
 pub use account::Account;
 pub use authorized_key::AuthorizedKey;
@@ -81,6 +82,7 @@ pub use sudo_rule::SudoRule;
 pub use system::System;
 pub use unit::Unit;
 pub use web_file::WebFile;
+pub use web_setting::WebSetting;
 
 use crate::{Kind as _, Schema};
 
@@ -129,6 +131,7 @@ pub enum Fact {
     System(System),
     Unit(Unit),
     WebFile(WebFile),
+    WebSetting(WebSetting),
 }
 
 impl Fact {
@@ -174,6 +177,7 @@ impl Fact {
             Self::System(_) => System::NAME,
             Self::Unit(_) => Unit::NAME,
             Self::WebFile(_) => WebFile::NAME,
+            Self::WebSetting(_) => WebSetting::NAME,
         }
     }
 }
@@ -220,6 +224,7 @@ pub fn schemas() -> Vec<Schema> {
         System::schema,
         Unit::schema,
         WebFile::schema,
+        WebSetting::schema,
     ]
     .iter()
     .map(|schema| schema())
