@@ -140,7 +140,11 @@ impl Finder<'_> {
             return out.flow();
         }
         let mut found = web_script::signals(&content.bytes, language);
-        let disguised = usage == Use::Shown;
+        // A name without an ending claims nothing: code in such a file counts by what it does alone.
+        let disguised = usage == Use::Shown && name.contains(&b'.');
+        if usage == Use::Shown && !disguised {
+            found.remove(&Signal::PhpCode);
+        }
         if !worth(&mut found, disguised, in_uploads, &content.bytes) {
             return out.flow();
         }
@@ -194,9 +198,7 @@ fn in_uploads(root: &[u8], path: &[u8]) -> bool {
     let below = path.strip_prefix(root).unwrap_or_default();
     let mut before: &[u8] = b"";
     for part in below.split(|b| *b == b'/') {
-        if NAMES.iter().any(|name| part.eq_ignore_ascii_case(name))
-            || (part == b"files" && !matches!(before, b"includes" | b"src" | b"lib"))
-        {
+        if NAMES.contains(&part) || (part == b"files" && !matches!(before, b"includes" | b"src" | b"lib")) {
             return true;
         }
         before = part;
