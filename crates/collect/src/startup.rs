@@ -29,7 +29,6 @@ impl Mechanism {
         out.fact(Source::file(path), self.fact(context, path, line, command))
     }
 
-    #[expect(dead_code, reason = "used by the next mechanism")]
     /// Puts out that the whole file `path` is run, if it is a file that may be executed, and describes it.
     pub(crate) fn program(self, context: &Context, path: &[u8], out: &mut Out) -> Flow {
         let tree = context.host.tree();

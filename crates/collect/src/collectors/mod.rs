@@ -8,6 +8,7 @@ mod bpf;
 mod connections;
 mod containers;
 mod hidden_processes;
+mod init_scripts;
 mod kernel_settings;
 mod loader;
 mod login_scripts;
@@ -40,6 +41,7 @@ pub static ALL: &[crate::Collector] = &[
     connections::COLLECTOR,
     containers::COLLECTOR,
     hidden_processes::COLLECTOR,
+    init_scripts::COLLECTOR,
     kernel_settings::COLLECTOR,
     loader::COLLECTOR,
     login_scripts::COLLECTOR,

@@ -18,6 +18,7 @@ mod hidden_listener;
 mod hidden_module;
 mod hidden_process;
 mod hidden_socket;
+mod init_script;
 mod interface_program;
 mod kernel_program;
 mod loader;
@@ -65,6 +66,7 @@ pub static ALL: &[crate::Detector] = &[
     hidden_module::DETECTOR,
     hidden_process::DETECTOR,
     hidden_socket::DETECTOR,
+    init_script::DETECTOR,
     interface_program::DETECTOR,
     kernel_program::DETECTOR,
     loader::DETECTOR,

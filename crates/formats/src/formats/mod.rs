@@ -12,6 +12,7 @@ pub mod doas;
 pub mod docker;
 pub mod environment;
 pub mod group;
+pub mod init_jobs;
 pub mod kernel_hooks;
 pub mod loader;
 pub mod lxc;
@@ -55,6 +56,7 @@ pub static ALL: &[crate::Format] = &[
     docker::FORMAT,
     environment::FORMAT,
     group::FORMAT,
+    init_jobs::FORMAT,
     kernel_hooks::FORMAT,
     loader::FORMAT,
     lxc::FORMAT,
