@@ -150,8 +150,11 @@ fn every_promised_mechanism_has_a_detector_with_tests() {
         assert!(!detectors.is_empty(), "mechanism {number} ({name}) has no detector");
         for detector in detectors {
             let file = folder.join(format!("{}.rs", detector.card.name.replace('-', "_")));
-            let text = std::fs::read_to_string(&file).unwrap();
-            assert!(text.contains("#[test]"), "{} has no tests", file.display());
+            // A detector that outgrew its file keeps its tests in the folder beside it.
+            let beside = std::fs::read_dir(file.with_extension("")).into_iter().flatten();
+            let mut files = beside.map(|entry| entry.unwrap().path()).chain([file.clone()]);
+            let tested = files.any(|file| std::fs::read_to_string(file).unwrap().contains("#[test]"));
+            assert!(tested, "{} has no tests", file.display());
         }
     }
 }
