@@ -111,7 +111,7 @@ pub(super) fn place(scale: &mut Scale<'_, '_>, path: &[u8]) {
             format!("{shown} is hidden: its name or its directory begins with a dot"),
         );
     }
-    if places::is_deceptive(path) {
+    if places::is_deceptive(without_options(path)) {
         odd = true;
         scale.reason(Strength::Strong, format!("{shown} is named so that it is overlooked or misread"));
     }
@@ -186,4 +186,10 @@ pub(super) fn variable(scale: &mut Scale<'_, '_>, name: &[u8], value: &[u8], dep
         }
         _ => {}
     }
+}
+
+/// A variable may hold a program with its options ("/usr/sbin/postmulti -i x -x /usr/sbin/postfix"); only the program is named.
+fn without_options(path: &[u8]) -> &[u8] {
+    let end = path.windows(2).position(|two| two == b" -").unwrap_or(path.len());
+    path.get(..end).unwrap_or(path)
 }
