@@ -10,6 +10,7 @@ pub mod conntrack;
 pub mod crontab;
 pub mod doas;
 pub mod docker;
+pub mod elf;
 pub mod environment;
 pub mod group;
 pub mod init_jobs;
@@ -54,6 +55,7 @@ pub static ALL: &[crate::Format] = &[
     crontab::FORMAT,
     doas::FORMAT,
     docker::FORMAT,
+    elf::FORMAT,
     environment::FORMAT,
     group::FORMAT,
     init_jobs::FORMAT,
