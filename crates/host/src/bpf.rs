@@ -1,4 +1,4 @@
-//! Questions through bpf(2). Nothing is ever loaded, attached or changed.
+//! Questions through bpf(2). Nothing is loaded, attached or changed by them.
 
 use crate::HostError;
 use calma_record::Text;

@@ -1,10 +1,13 @@
 //! The machine calma runs on.
 
 mod bpf;
+mod btf;
 pub(crate) mod files;
 mod kernel;
 mod netlink;
 mod processes;
+mod task_iterator;
+mod taskstats;
 
 use crate::{Clock, Content, Entry, Follow, Host, HostError, Kernel, Meta, Opened, Tree};
 use calma_record::{Text, Timestamp};

@@ -23,6 +23,8 @@ impl Protocol {
     pub const SOCK_DIAG: Self = Self(4);
     /// nf_tables and connection tracking (`<linux/netfilter/nfnetlink.h>`).
     pub const NETFILTER: Self = Self(12);
+    /// Generic netlink, a family a subsystem (`<linux/genetlink.h>`).
+    pub const GENERIC: Self = Self(16);
 }
 
 /// One question, answered by a dump.

@@ -3,8 +3,8 @@
 use crate::HostError;
 use std::ops::Range;
 
-/// A system call whose answer tells whether a process id is in use. All but [`Asking::Handle`] answer for the ids of
-/// threads too.
+/// A view of the kernel that tells whether a process id is in use, most of them system calls. All but [`Asking::Handle`]
+/// and [`Asking::Iterator`] answer for the ids of threads too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Asking {
     /// kill(2) with signal 0, which sends nothing.
@@ -25,6 +25,11 @@ pub enum Asking {
     Priority,
     /// ioprio_get(2).
     IoPriority,
+    /// Statistics of a task by generic netlink (Documentation/accounting/taskstats.rst of the kernel).
+    Statistics,
+    /// The kernel's own walk over its tasks, through a BPF iterator (Linux 5.8, with BTF): processes only, and only from
+    /// the first pid namespace, since it tells the numbers of that one.
+    Iterator,
 }
 
 impl Asking {
@@ -32,7 +37,7 @@ impl Asking {
     pub const RANGE: [Self; 4] = [Self::Signal, Self::Group, Self::Scheduler, Self::Handle];
 
     /// Every view.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Signal,
         Self::Group,
         Self::Scheduler,
@@ -42,9 +47,11 @@ impl Asking {
         Self::Affinity,
         Self::Priority,
         Self::IoPriority,
+        Self::Statistics,
+        Self::Iterator,
     ];
 
-    /// Name of the system call.
+    /// Name of the system call or interface.
     pub fn call(self) -> &'static str {
         match self {
             Self::Signal => "kill",
@@ -56,6 +63,8 @@ impl Asking {
             Self::Affinity => "sched_getaffinity",
             Self::Priority => "getpriority",
             Self::IoPriority => "ioprio_get",
+            Self::Statistics => "taskstats",
+            Self::Iterator => "bpf task iterator",
         }
     }
 }

@@ -48,7 +48,15 @@ pub(crate) fn search(
     }
     let Ok(before) = listed(tree) else { return out.flow() };
     let views = available(processes, out)?;
-    let answering = sweep(processes, &views, range, out);
+    let mut answering = sweep(processes, &views, range.clone(), out);
+    // Once over all of it: its cost does not depend on the range.
+    match processes.sweep(Asking::Iterator, range) {
+        Ok(walked) => answering.extend(walked),
+        Err(error) => {
+            let what = format!("one of the views on hidden processes, {}", Asking::Iterator.call());
+            out.gap(Gap::new(what, error.why()))?;
+        }
+    }
     out.flow()?;
     let Ok(after) = listed(tree) else { return out.flow() };
     let ordinary: BTreeSet<u32> = before.into_iter().chain(after.iter().copied()).collect();

@@ -1,4 +1,4 @@
-//! bpf(2) on this machine: reading alone.
+//! bpf(2) on this machine: reading, and the one program of `task_iterator`.
 //!
 //! Structures are byte buffers filled at the offsets of linux/bpf.h, so that the kernel's growing them can not matter:
 //! of information it writes at most the length it is told. `BPF_PROG_QUERY` does not keep to that: see `query`.
@@ -9,9 +9,10 @@ use crate::{Bpf, Cause, HostError};
 use rustix::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 
-/// `enum bpf_cmd`, linux/bpf.h: the commands that only read.
+/// `enum bpf_cmd`, linux/bpf.h: the commands that only read, and those that make the iterator over tasks.
 #[derive(Clone, Copy)]
-enum Command {
+pub(super) enum Command {
+    Load = 5,
     Pinned = 7,
     ProgramNext = 11,
     MapNext = 12,
@@ -19,19 +20,21 @@ enum Command {
     MapById = 14,
     Info = 15,
     Query = 16,
+    MakeLink = 28,
     LinkById = 30,
     LinkNext = 31,
+    MakeIterator = 33,
 }
 
 const PLACE: &[u8] = b"bpf";
 
 /// A buffer that the kernel reads an attribute from or writes information to.
-struct Words<const N: usize>([u64; N]);
+pub(super) struct Words<const N: usize>([u64; N]);
 
 impl<const N: usize> Words<N> {
     const LENGTH: usize = N * 8;
 
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self([0; N])
     }
 
@@ -49,7 +52,7 @@ impl<const N: usize> Words<N> {
         self.0.get(at / 8).copied().unwrap_or(0)
     }
 
-    fn set_u32(&mut self, at: usize, value: u32) {
+    pub(super) fn set_u32(&mut self, at: usize, value: u32) {
         if let Some(word) = self.0.get_mut(at / 8) {
             let mut bytes = word.to_ne_bytes();
             if let Some(half) = bytes.get_mut(at % 8..at % 8 + 4) {
@@ -59,7 +62,7 @@ impl<const N: usize> Words<N> {
         }
     }
 
-    fn set_u64(&mut self, at: usize, value: u64) {
+    pub(super) fn set_u64(&mut self, at: usize, value: u64) {
         if let Some(word) = self.0.get_mut(at / 8) {
             *word = value;
         }
@@ -75,7 +78,7 @@ impl<const N: usize> Words<N> {
 fn call<const N: usize>(command: Command, attribute: &mut Words<N>) -> Result<i64, HostError> {
     // SAFETY: the attribute is a live buffer of exactly the length given, exclusively borrowed for the call. Addresses in
     // it are set by this file's functions alone, to buffers that outlive the call and have the lengths stated beside them.
-    // The commands of `Command` change no object; the one thing they make is a descriptor, which the caller owns.
+    // What the commands of `Command` make is held by the descriptor they give, which the caller owns.
     let result = unsafe {
         libc::syscall(libc::SYS_bpf, command as libc::c_long, attribute.0.as_mut_ptr(), Words::<N>::LENGTH)
     };
@@ -86,28 +89,31 @@ fn call<const N: usize>(command: Command, attribute: &mut Words<N>) -> Result<i6
     Err(HostError::new("bpf", PLACE, errno.map_or(Cause::Unsupported, Cause::Errno)))
 }
 
-/// A descriptor of an object by its number.
-fn open(command: Command, id: u32) -> Result<OwnedFd, HostError> {
-    // Twelve bytes are the attribute of these commands; more must be zero, and is.
-    let mut attribute = Words::<2>::new();
-    attribute.set_u32(0, id);
-    let fd = call(command, &mut attribute)?;
+/// A descriptor that the command makes.
+pub(super) fn made<const N: usize>(command: Command, attribute: &mut Words<N>) -> Result<OwnedFd, HostError> {
+    let fd = call(command, attribute)?;
     let fd = i32::try_from(fd).map_err(|_| HostError::new("bpf", PLACE, Cause::Unsupported))?;
     // SAFETY: the kernel just made this descriptor for this call (with O_CLOEXEC) and nobody else knows its number.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// A descriptor of an object by its number.
+fn open(command: Command, id: u32) -> Result<OwnedFd, HostError> {
+    // Twelve bytes are the attribute of these commands; more must be zero, and is.
+    let mut attribute = Words::<2>::new();
+    attribute.set_u32(0, id);
+    made(command, &mut attribute)
+}
+
 /// A descriptor of a pinned object.
 fn open_pinned(path: &[u8]) -> Result<OwnedFd, HostError> {
     const READ_ONLY: u32 = 1 << 3;
-    let unfit = || HostError::new("bpf", path, Cause::Unsupported);
-    let name = std::ffi::CString::new(path).map_err(|_| unfit())?;
+    let unfit = |_| HostError::new("bpf", path, Cause::Unsupported);
+    let name = std::ffi::CString::new(path).map_err(unfit)?;
     let mut attribute = Words::<2>::new();
     attribute.set_u64(0, name.as_ptr().expose_provenance() as u64);
     attribute.set_u32(12, READ_ONLY);
-    let fd = i32::try_from(call(Command::Pinned, &mut attribute)?).map_err(|_| unfit())?;
-    // SAFETY: the kernel just made this descriptor for this call (with O_CLOEXEC) and nobody else knows its number.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    made(Command::Pinned, &mut attribute)
 }
 
 /// Fills `info`, in which the addresses of further buffers may be set.

@@ -2,7 +2,7 @@
 
 use super::kernel::LiveKernel;
 use crate::network::LARGEST_ANSWER;
-use crate::{Answer, Cause, HostError, Namespace, Network, Request};
+use crate::{Answer, Cause, HostError, Namespace, Network, Protocol, Request};
 use calma_record::Text;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
@@ -97,8 +97,8 @@ fn open_namespace(path: &Text) -> Result<OwnedFd, HostError> {
 }
 
 /// A socket that hears the kernel alone.
-fn open(request: &Request) -> Result<OwnedFd, Errno> {
-    let protocol = std::num::NonZeroU32::new(request.protocol.0).map(rustix::net::Protocol::from_raw);
+pub(super) fn open(protocol: Protocol) -> Result<OwnedFd, Errno> {
+    let protocol = std::num::NonZeroU32::new(protocol.0).map(rustix::net::Protocol::from_raw);
     let socket =
         rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
     // Connected to the kernel (port 0): messages of other processes are refused.
@@ -118,7 +118,7 @@ fn answer(request: &Request) -> Result<Answer, HostError> {
     let mut last = Errno::NOBUFS;
     for sequence in 1..=TRIES {
         // A new socket for each try, so that nothing of an earlier dump can be taken for part of this one.
-        match open(request).and_then(|socket| dump(&socket, request, sequence, deadline)) {
+        match open(request.protocol).and_then(|socket| dump(&socket, request, sequence, deadline)) {
             Ok(answer) if !answer.changed => return Ok(answer),
             Ok(answer) => best = Some(answer),
             Err(Errno::NOBUFS) => last = Errno::NOBUFS,
@@ -200,7 +200,6 @@ fn take(mut rest: &[u8], sequence: u32, answer: &mut Answer) -> Result<bool, Err
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Protocol;
 
     #[test]
     fn links_of_this_namespace_are_dumped_and_a_wrong_file_is_refused() {
