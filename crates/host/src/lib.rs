@@ -17,6 +17,7 @@ mod path;
 mod processes;
 mod root;
 mod tree;
+mod worker;
 
 pub use bpf::{Bpf, BpfLink, BpfMap, BpfObject, BpfProgram};
 pub use clock::Clock;
@@ -31,6 +32,7 @@ pub use path::{join, parent, resolve};
 pub use processes::{Asking, Held, Processes};
 pub use root::{Root, RootError};
 pub use tree::{Content, Entry, FileKind, Follow, Meta, Opened, Tree};
+pub use worker::{Confinement, Input, Kept, Question, Reply, Trouble, WorkerJob, Workers, serve_worker};
 
 /// Peak resident memory of calma itself so far, in KiB (proc(5), `VmHWM`); 0 where it is not known.
 pub fn peak_kib() -> u64 {

@@ -2,6 +2,7 @@
 
 use crate::{Cause, HostError};
 use calma_record::{Text, Timestamp};
+use rustix::fd::BorrowedFd;
 use std::io::{self, Read};
 
 /// What a name stands for.
@@ -70,6 +71,11 @@ pub enum Follow {
 pub trait Opened: Read + Send {
     /// Its metadata at the time it was opened.
     fn meta(&self) -> &Meta;
+
+    /// Its descriptor, where there is one that can be handed to the confined worker.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 }
 
 /// The first bytes of a file.

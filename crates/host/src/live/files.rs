@@ -2,7 +2,7 @@
 
 use crate::{Cause, Content, Entry, FileKind, HostError, Meta, Opened};
 use calma_record::{Text, Timestamp};
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 use std::io::{self, Read};
@@ -301,5 +301,9 @@ impl Read for OpenFile {
 impl Opened for OpenFile {
     fn meta(&self) -> &Meta {
         &self.meta
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.file.as_fd())
     }
 }
