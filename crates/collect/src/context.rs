@@ -4,7 +4,7 @@ use crate::net::{Descriptors, Networks};
 use crate::owner::Packages;
 use calma_formats::modules::Symbols;
 use calma_formats::passwd::{self, Account};
-use calma_host::{Host, HostError};
+use calma_host::{Host, HostError, Workers};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -27,6 +27,8 @@ pub struct Context {
     pub host: Arc<dyn Host>,
     /// What was asked.
     pub options: Options,
+    /// Who reads hostile binary files.
+    pub workers: Workers,
     accounts: OnceLock<Vec<Account>>,
     packages: OnceLock<Packages>,
     symbols: OnceLock<Result<Symbols, HostError>>,
@@ -35,11 +37,17 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context for one run.
+    /// A context for one run that reads hostile binary files in place: for hosts made of values.
     pub fn new(host: Arc<dyn Host>, options: Options) -> Arc<Self> {
+        Self::with_workers(host, options, Workers::in_place())
+    }
+
+    /// A context for one run that reads hostile binary files with these workers.
+    pub fn with_workers(host: Arc<dyn Host>, options: Options, workers: Workers) -> Arc<Self> {
         Arc::new(Self {
             host,
             options,
+            workers,
             accounts: OnceLock::new(),
             packages: OnceLock::new(),
             symbols: OnceLock::new(),

@@ -274,6 +274,21 @@ impl<'a> Emitter<'a> {
         if count > 0 {
             self.record(own("access time could not be kept", example.unwrap_or_default(), count, 0))?;
         }
+        let readers = context.workers.pids();
+        if let (Some(confined), Some(pid)) = (context.workers.confinement(), readers.first()) {
+            let what = match confined.no_landlock.as_str() {
+                "" => "confined reader of calma while it looked".to_owned(),
+                why => format!("confined reader of calma while it looked, without landlock: {why}"),
+            };
+            self.record(own(&what, Default::default(), readers.len() as u64, *pid))?;
+            if !confined.no_filter.is_empty() {
+                let why = format!("there is no system call filter: {}", confined.no_filter);
+                let gap = Gap::new("how far calma's reader of hostile files is confined", why);
+                let apart = "it ran apart all the same, without rights, with bounded memory and time";
+                self.record(Body::Gap(gap.instead(apart)))?;
+                self.gaps += 1;
+            }
+        }
         if let Some(kernel) = context.host.kernel() {
             self.record(own("process of calma while it looked", Default::default(), 1, kernel.own_pid()))?;
         }

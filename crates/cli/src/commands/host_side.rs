@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &HostSide) -> anyhow::Result<Exit> {
         max_time: arguments.max_time.map(Duration::from_secs),
     };
     let run = introduction(host.as_ref(), arguments);
-    let context = Context::new(host, options);
+    let context = Context::with_workers(host, options, super::worker::workers());
     let mut out = std::io::stdout().lock();
     out.write_all(frame::PREAMBLE)?;
     calma_collect::run(&context, run, &progress, &stop, &mut out)?;

@@ -6,6 +6,7 @@ pub(crate) mod home;
 pub(crate) mod host_side;
 pub(crate) mod show;
 pub(crate) mod triage;
+pub(crate) mod worker;
 
 use crate::exit::Refusal;
 

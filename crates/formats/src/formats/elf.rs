@@ -5,6 +5,7 @@ use calma_record::Text;
 use object::Endianness;
 use object::elf::{self, DynamicTag, FileHeader32, FileHeader64};
 use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _};
+use serde::{Deserialize, Serialize};
 
 /// Card of this format.
 pub const FORMAT: Format = Format {
@@ -42,7 +43,8 @@ const NAMES: usize = 512;
 const LONGEST: usize = 4096;
 
 /// What the headers of an ELF file say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Elf {
     /// 32 or 64.
     pub bits: u8,
