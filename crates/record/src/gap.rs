@@ -12,7 +12,7 @@ pub struct Gap {
     pub what: String,
     /// Why, in plain words: "permission denied".
     pub why: String,
-    /// How it can be seen all the same, or empty: "run calma as root".
+    /// How it can be seen all the same, or empty: "run calma as root, outside of any container".
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub instead: String,
     /// How many things this gap stands for.

@@ -57,7 +57,7 @@ impl Descriptors {
                     if let Some(error) = error.filter(|error| !error.is_missing()) {
                         let gap = Gap::new(WHAT, error.why()).at(error.place.as_bytes()).important();
                         scan.gaps.push(if error.is_denied() {
-                            gap.instead("run calma as root")
+                            gap.instead("run calma as root, outside of any container")
                         } else {
                             gap
                         });

@@ -127,7 +127,12 @@ fn setting(files: &Files<'_>, row: &Row<'_, ContainerSetting>) -> Option<Draft> 
     if row.name == "runtime" {
         let weight = entry::program(files, &row.value, true);
         let title = "A container engine makes containers with a program that looks odd".to_owned();
-        return weigh::draft(weight, &identity, title, &row.path, 1, &row.value, row);
+        return weigh::draft(weight, &identity, title, &row.path, 1, &row.value, row).map(|draft| {
+            draft
+                .why("It is run as root whenever a container is made, and again after every restart.")
+                .innocent("a runtime that somebody installed by hand, for other hardware or for isolation")
+                .next("look what it is and who put it there before any container is started again")
+        });
     }
     let address = row.value.as_bytes().strip_prefix(b"tcp://").filter(|_| !row.verified)?;
     let own = [&b"127."[..], b"localhost", b"[::1]"].iter().any(|own| address.starts_with(own));
@@ -137,6 +142,9 @@ fn setting(files: &Files<'_>, row: &Row<'_, ContainerSetting>) -> Option<Draft> 
         Draft::new(severity, Certainty::Likely, identity, title)
             .path(&row.path)
             .saw(format!("{} makes it listen on {value} and ask nobody for a certificate", row.path))
+            .why("Whoever may command the engine can start a container that changes every file of this server.")
+            .innocent("a network of its own that only you reach; the address tells")
+            .next("have it listen on its socket alone, or ask for certificates; then look for containers that are not yours")
             .from(row, "where it listens"),
     )
 }

@@ -1,8 +1,9 @@
 //! Detector: a program that runs from memory and never was a file on disk.
 
 use crate::weigh::{Processes, identity, is_below, who};
-use crate::{Card, Detector, Draft, Tables};
-use calma_record::{Certainty, Severity, kinds::Process};
+use crate::{Card, Detector, Draft, Row, Tables};
+use calma_record::{Certainty, Severity, Text, kinds::Process};
+use std::collections::BTreeMap;
 
 /// This detector.
 pub(super) const DETECTOR: Detector = Detector {
@@ -18,37 +19,47 @@ pub(super) const DETECTOR: Detector = Detector {
     judge,
 };
 
+/// What makes processes run one and the same program: its path, device and inode.
+type Program<'a> = (&'a Text, Option<u64>, Option<u64>, bool);
+
 fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
     let processes = Processes::new(tables);
+    let mut programs: BTreeMap<Program<'_>, Vec<Row<'_, Process>>> = BTreeMap::new();
     for row in processes.others() {
         let process = row.fact;
         let Some(program) = &process.program else { continue };
         let shared = is_below(program.as_bytes(), b"/dev") || is_below(program.as_bytes(), b"/run/shm");
-        if !process.memfd && !shared {
-            continue;
+        if process.memfd || shared {
+            let runtime = is_runtime(&processes, process);
+            programs.entry((program, process.device, process.inode, runtime)).or_default().push(row);
         }
-        let place = if process.memfd { "an anonymous memory file" } else { "shared memory" };
-        let title = format!("Process {} (\"{}\") runs from {place}", process.pid, process.name);
-        let (severity, certainty) = if is_runtime(&processes, process) {
-            (Severity::Info, Certainty::Possible)
-        } else {
-            (Severity::High, Certainty::VeryLikely)
-        };
-        let mut draft = Draft::new(severity, certainty, identity(process), title)
-            .saw(who(process))
-            .saw(format!(
-                "its program is {program}{}",
-                if process.deleted { ", which has no name any more" } else { "" }
-            ))
-            .pid(process.pid)
-            .path(program)
-            .from(&row, "where its program stands");
-        if let Some(parent) = processes.get(process.parent) {
-            draft =
-                draft.saw(format!("process {} (\"{}\") started it or took it over", parent.pid, parent.name));
-        }
-        drafts.push(draft);
     }
+    drafts.extend(programs.into_iter().filter_map(|(program, rows)| draft(&processes, program, &rows)));
+}
+
+/// One finding a program, however many processes run it.
+fn draft(processes: &Processes<'_>, of: Program<'_>, rows: &[Row<'_, Process>]) -> Option<Draft> {
+    let (program, _, _, runtime) = of;
+    let first = rows.first()?;
+    let place = if first.memfd { "an anonymous memory file" } else { "shared memory" };
+    let title = match rows.len() {
+        1 => format!("Process {} (\"{}\") runs from {place}", first.pid, first.name),
+        more => format!("{more} processes run one program (\"{}\") from {place}", first.name),
+    };
+    let (severity, certainty) =
+        if runtime { (Severity::Info, Certainty::Possible) } else { (Severity::High, Certainty::VeryLikely) };
+    let mut draft = Draft::new(severity, certainty, identity(first.fact), title).saw(format!(
+        "its program is {program}{}",
+        if first.deleted { ", which has no name any more" } else { "" }
+    ));
+    for row in rows {
+        draft = draft.saw(who(row.fact)).pid(row.pid).from(row, "where its program stands");
+        if let Some(parent) = processes.get(row.parent) {
+            let (child, parent, name) = (row.pid, parent.pid, &parent.name);
+            draft = draft.saw(format!("process {parent} (\"{name}\") started {child} or took it over"));
+        }
+    }
+    Some(draft.path(program))
 }
 
 /// A container runtime between its own start and the container's: it lives for a moment, and so does its copy in memory

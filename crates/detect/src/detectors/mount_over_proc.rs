@@ -1,7 +1,7 @@
 //! Detector: something mounted over a process's folder or a table of /proc.
 
 use crate::{Card, Detector, Draft, Row, Tables};
-use calma_record::{Certainty, Severity, kinds::Mount, kinds::System};
+use calma_record::{Certainty, Severity, Text, kinds::Mount, kinds::System};
 use std::collections::BTreeMap;
 
 /// This detector.
@@ -87,14 +87,14 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
         let Some(entry) = below.min_by_key(|entry| entry.len()).filter(|entry| !entry.is_empty()) else {
             continue;
         };
-        if let Some(draft) = weigh(&mount, entry, contained) {
+        if let Some(draft) = weigh(tables, &mount, entry, contained) {
             drafts.push(draft);
         }
     }
 }
 
 /// What a mount at `entry` below /proc means; `None` if it is ordinary.
-fn weigh(mount: &Row<'_, Mount>, entry: &[u8], contained: bool) -> Option<Draft> {
+fn weigh(tables: &Tables, mount: &Row<'_, Mount>, entry: &[u8], contained: bool) -> Option<Draft> {
     let first = entry.split(|b| *b == b'/').next().unwrap_or_default();
     let process = std::str::from_utf8(first).ok().and_then(|name| name.parse::<u32>().ok());
     let own_place =
@@ -144,7 +144,11 @@ fn weigh(mount: &Row<'_, Mount>, entry: &[u8], contained: bool) -> Option<Draft>
         draft = draft.pid(mount.pid);
     }
     if mount.root != "/" && mount.filesystem != "proc" && mount.listed {
-        draft = draft.path(&mount.root);
+        let (path, seen) = origin(tables, mount);
+        if seen && path != mount.root {
+            draft = draft.saw(format!("that is {path}"));
+        }
+        draft = draft.path(&path);
     }
     if let Some(pid) = process {
         draft = draft.pid(pid).why(
@@ -166,6 +170,23 @@ fn empty(mount: &Mount) -> bool {
                 || root.windows(14).any(|part| part == b"/inaccessible/")
         }
         _ => false,
+    }
+}
+
+/// Where the mounted directory or file is found by its ordinary path, and whether a mount of calma's own namespace shows it.
+fn origin(tables: &Tables, mount: &Mount) -> (Text, bool) {
+    let shown =
+        tables.of::<Mount>().filter(|other| other.own && !other.covered && other.device == mount.device);
+    let path = |other: &Mount| {
+        let (root, point) = (other.root.as_bytes(), other.point.as_bytes());
+        let rest = mount.root.as_bytes().strip_prefix(root.strip_suffix(b"/").unwrap_or(root))?;
+        let below = other.point != mount.point && rest.starts_with(b"/");
+        below.then(|| Text::from([point.strip_suffix(b"/").unwrap_or(point), rest].concat()))
+    };
+    // The mount of the whole file system, or the nearest to it.
+    match shown.filter_map(|other| Some((other.root.as_bytes().len(), path(other.fact)?))).min() {
+        Some((_, path)) => (path, true),
+        None => (mount.root.clone(), false),
     }
 }
 
@@ -203,6 +224,16 @@ mod tests {
             assert_eq!(found.len(), 1, "{line}");
             assert!(found[0].subjects.contains(&calma_record::Subject::Path(names.into())), "{found:?}");
         }
+    }
+
+    #[test]
+    fn what_is_mounted_is_named_by_its_ordinary_path() {
+        let seen = with(
+            "80 27 0:50 / /run rw - tmpfs none rw\n90 22 0:50 /user/list /proc/modules rw - tmpfs none rw\n",
+        );
+        let found = seen.alarms("mount-over-proc");
+        let path = calma_record::Subject::Path("/run/user/list".into());
+        assert!(found[0].subjects.contains(&path), "{found:?}");
     }
 
     #[test]
