@@ -49,7 +49,8 @@ impl Guest {
             .spawn()
             .expect("qemu is installed (scripts/setup --tests)");
         let guest = Self { share };
-        let until = Instant::now() + Duration::from_secs(600);
+        let patience = if std::env::var_os("CALMA_SOAK").is_some() { 7200 } else { 600 };
+        let until = Instant::now() + Duration::from_secs(patience);
         while matches!(qemu.try_wait(), Ok(None)) {
             if Instant::now() > until {
                 let _ = qemu.kill();
