@@ -135,6 +135,29 @@ impl Case {
         self.folder.make_sub("derived").map(|folder| folder.path().to_owned())
     }
 
+    /// Writes a file of `derived/` whole, in the place of one of that name: it is there as before, or as it is now. Only
+    /// this user can read it. Returns where it stands.
+    ///
+    /// # Errors
+    /// When it can not be written; a file begun is removed.
+    pub fn derive(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>,
+    ) -> Result<PathBuf, CaseError> {
+        let folder = self.folder.make_sub("derived")?;
+        let unfinished = format!(".{name}.{}", std::process::id());
+        folder.remove(&unfinished);
+        let mut file = folder.create_new(&unfinished)?;
+        let written = write(&mut file).and_then(|()| file.sync_all());
+        if let Err(error) = written {
+            folder.remove(&unfinished);
+            return Err(folder.fault("can not write", name, error));
+        }
+        folder.replace(&unfinished, name)?;
+        Ok(folder.path().join(name))
+    }
+
     /// Removes a case in which nothing was ever written; any other stays.
     pub fn discard_if_empty(self) {
         let no_lock = Errno::WOULDBLOCK;
@@ -242,6 +265,24 @@ impl Case {
         }
         let (number, previous) = last.unwrap_or_default();
         Ok(SealLine::sign(stream, (number.saturating_add(1), previous), end, key))
+    }
+
+    /// The six words of the newest seal, as it says; whether the case still fits them is a matter of [`Case::verify`].
+    /// `None` when nothing is sealed.
+    ///
+    /// # Errors
+    /// When a stream can not be read.
+    pub fn phrase(&self) -> Result<Option<String>, CaseError> {
+        let mut newest: Option<(u32, String)> = None;
+        for name in self.streams()? {
+            let scan: Scan = scan::scan(&self.streams, &name, false)?;
+            if let Some(seal) = scan.good_seal()
+                && newest.as_ref().is_none_or(|(number, _)| *number < seal.number)
+            {
+                newest = Some((seal.number, seal.phrase(&name)));
+            }
+        }
+        Ok(newest.map(|(_, phrase)| phrase))
     }
 
     /// Takes the case's own lock; waits a little for another calma that names or seals a stream at this moment.

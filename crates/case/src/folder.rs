@@ -115,6 +115,12 @@ impl Folder {
             .map_err(fault("can not move the file to", &to.path.join(new)))
     }
 
+    /// Moves a file to a name, over one that has it already.
+    pub(crate) fn replace(&self, name: &str, new: &str) -> Result<(), CaseError> {
+        fs::renameat(&self.fd, name, &self.fd, new)
+            .map_err(fault("can not move the file to", &self.path.join(new)))
+    }
+
     pub(crate) fn remove(&self, name: &str) {
         // A file that can not be removed is left over, and listed as such.
         let _ = fs::unlinkat(&self.fd, name, AtFlags::empty());

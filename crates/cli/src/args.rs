@@ -24,6 +24,8 @@ pub(crate) enum Command {
     At(At),
     /// Read a story or a finding of the newest case
     Show(Show),
+    /// Write the report: one page that opens in any browser, without a network
+    Report(Report),
     /// Show, verify or export a case
     Case(CaseArguments),
     /// The observing side; started by calma itself
@@ -113,6 +115,17 @@ pub(crate) struct Show {
     /// The case's folder; the newest one if not given
     #[arg(long, value_name = "DIR")]
     pub(crate) case: Option<PathBuf>,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The case's folder; the newest one if not given
+    #[arg(value_name = "CASE")]
+    pub(crate) case: Option<PathBuf>,
+    /// Where to write; into the case if not given
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// Arguments of `case`.

@@ -5,6 +5,7 @@ mod args;
 mod commands;
 mod exit;
 mod notices;
+mod paper;
 mod places;
 mod progress;
 mod show;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Some(Command::Triage(triage)) => commands::triage::run(&triage),
         Some(Command::At(at)) => commands::at::run(&at),
         Some(Command::Show(show)) => commands::show::run(&show),
+        Some(Command::Report(report)) => commands::report::run(&report),
         Some(Command::Case(case)) => commands::case::run(&case),
         Some(Command::HostSide(host_side)) => commands::host_side::run(&host_side),
     };

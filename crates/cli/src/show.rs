@@ -28,9 +28,21 @@ pub(crate) fn page(
         case: path(case),
         command: "calma".to_owned(),
         phrase: None,
+        report: None,
         run,
         end,
     }
+}
+
+/// The page of a case, judged again with today's detectors, with its seal's words.
+pub(crate) fn reviewed(case: &Case) -> anyhow::Result<Page> {
+    let review = calma_recovery::review(case)?;
+    let mut page = page(review.run, &review.tables, review.judgement, review.gaps, review.end, case.folder());
+    if page.host.is_empty() {
+        page.host = case.about().target.to_string();
+    }
+    page.phrase = case.phrase()?;
+    Ok(page)
 }
 
 /// How many of what were looked at.

@@ -1,5 +1,7 @@
 //! The one printable, injective escape for bytes that an intruder may have chosen.
 
+use std::borrow::Cow;
+
 /// Writes `bytes` so that no control character, no bidirectional override and no invalid UTF-8 survives.
 ///
 /// Backslash becomes `\\`, newline `\n`, tab `\t`, carriage return `\r`; every other unprintable character becomes its
@@ -23,6 +25,25 @@ pub(crate) fn escape(bytes: &[u8]) -> String {
         chunk.invalid().iter().for_each(|b| hex(&mut out, *b));
     }
     out
+}
+
+/// Shows what no [`escape`] made: every character that a terminal or browser does not show as itself becomes its bytes as
+/// `\\xHH`; all else stays, backslashes too. So what was escaped before stays as it is, and what a host that lies put
+/// unescaped into a record does no harm.
+pub fn printed(text: &str) -> Cow<'_, str> {
+    if text.chars().all(printable) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if printable(c) {
+            out.push(c);
+        } else {
+            let mut buffer = [0; 4];
+            c.encode_utf8(&mut buffer).bytes().for_each(|b| hex(&mut out, b));
+        }
+    }
+    Cow::Owned(out)
 }
 
 /// Reverses [`escape`]. `None` when the text is not something [`escape`] can have written.
@@ -99,6 +120,8 @@ mod tests {
             ("caff\u{e8}".as_bytes(), "caff\u{e8}"),
         ] {
             assert_eq!(escape(bytes), shown);
+            assert_eq!(printed(shown), shown);
         }
+        assert_eq!(printed("a\u{1b}[2J\u{2028}\\n"), "a\\x1b[2J\\xe2\\x80\\xa8\\n");
     }
 }

@@ -17,6 +17,7 @@ mod text;
 mod time;
 
 pub use digest::{Digest, DigestError};
+pub use escape::printed;
 pub use finding::{Certainty, Evidence, Finding, Severity, Story, Subject};
 pub use gap::Gap;
 pub use kind::{Column, Kind, Role, Schema};

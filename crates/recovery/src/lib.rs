@@ -5,13 +5,17 @@
 #![forbid(unsafe_code)]
 
 mod child;
+mod dossier;
 mod link;
 mod look;
 mod mounted;
 mod review;
+mod sections;
 
 pub use child::LocalChild;
+pub use dossier::{Dossier, Seen, Term, dossier, glossary};
 pub use link::{Link, LinkOptions, Program};
 pub use look::{Ask, HostSide, HostSideError, LookError, Looked, Moment, look};
 pub use mounted::may_change;
 pub use review::{Review, ReviewError, each_record, looked_at, review, unfinished};
+pub use sections::{SECTIONS, Section, Shown};

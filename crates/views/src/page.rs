@@ -25,6 +25,8 @@ pub struct Page {
     pub kernel_in_doubt: bool,
     /// The case's folder, as the user would type it.
     pub case: String,
+    /// Where the report stands, if one was written.
+    pub report: Option<String>,
     /// The seal's phrase, once the stream is sealed.
     pub phrase: Option<String>,
     /// Words in front of a further command for this host: `calma` or `calma at root@web1`.

@@ -4,6 +4,7 @@ pub(crate) mod at;
 pub(crate) mod case;
 pub(crate) mod home;
 pub(crate) mod host_side;
+pub(crate) mod report;
 pub(crate) mod show;
 pub(crate) mod triage;
 pub(crate) mod worker;

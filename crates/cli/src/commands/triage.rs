@@ -3,7 +3,7 @@
 use crate::args::Triage;
 use crate::exit::{Exit, Refusal};
 use crate::progress::Progress;
-use crate::{places, show};
+use crate::{paper, places, show};
 use calma_case::Case;
 use calma_collect::Options;
 use calma_host::{Host as _, Live, Root};
@@ -71,7 +71,7 @@ pub(crate) fn triage(
         page.command = format!("calma at {host}");
         page.host = host.to_owned();
     }
-    Ok(page)
+    Ok(paper::after(case, page))
 }
 
 /// What to ask of the host side.

@@ -128,6 +128,9 @@ fn unseen(page: &Page, out: &mut String) {
 fn case(page: &Page, out: &mut String) {
     out.push('\n');
     out.push_str(&wrap("  Case: ", &page.case));
+    if let Some(report) = &page.report {
+        out.push_str(&wrap("  Report: ", report));
+    }
     if let Some(phrase) = &page.phrase {
         out.push_str(&wrap("  Write this down, it proves the case later: ", phrase));
     }

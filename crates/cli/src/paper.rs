@@ -1,0 +1,80 @@
+//! From a page and its case to the report.
+
+use calma_case::Case;
+use calma_recovery::{Dossier, SECTIONS, Seen, dossier, glossary};
+use calma_views::Page;
+use calma_views::report::{Report, Row, Section, Table};
+use std::path::PathBuf;
+
+/// The report's name in a case.
+const NAME: &str = "report.html";
+
+/// Everything a report shows of a case's newest look.
+pub(crate) fn report(case: &Case, page: Page) -> anyhow::Result<Report> {
+    let wanted = page.findings.iter().flat_map(|f| &f.evidence).map(|e| e.record.clone()).collect();
+    let mut dossier = dossier(case, &wanted)?;
+    let mut sections: Vec<Section> = SECTIONS
+        .iter()
+        .map(|section| Section {
+            id: section.id.to_owned(),
+            title: section.title.to_owned(),
+            about: section.about.to_owned(),
+            tables: section
+                .tables
+                .iter()
+                .map(|shown| table(&mut dossier, shown.kind, Some(shown.title), shown.columns))
+                .collect(),
+        })
+        .filter(|section: &Section| section.tables.iter().any(|table| !table.rows.is_empty()))
+        .collect();
+    let rest: Vec<String> = dossier.rows.keys().cloned().collect();
+    if !rest.is_empty() {
+        sections.push(Section {
+            id: "other".to_owned(),
+            title: "Everything else".to_owned(),
+            about: "What was seen besides.".to_owned(),
+            tables: rest.iter().map(|kind| table(&mut dossier, kind, None, &[])).collect(),
+        });
+    }
+    Ok(Report {
+        page,
+        ahead_ms: dossier.ahead_ms,
+        sections,
+        pieces: dossier.pieces,
+        glossary: glossary().into_iter().map(|term| (term.group.to_owned(), term.name, term.means)).collect(),
+        redacted: false,
+    })
+}
+
+/// One kind's table, taken out of the dossier.
+fn table(dossier: &mut Dossier, kind: &str, title: Option<&str>, columns: &[&str]) -> Table {
+    let row = |seen: Seen| Row { record: seen.record, from: seen.from, columns: seen.columns };
+    Table {
+        title: title.map_or_else(|| words(kind), str::to_owned),
+        schema: dossier.schemas.get(kind).cloned(),
+        columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+        rows: dossier.rows.remove(kind).unwrap_or_default().into_iter().map(row).collect(),
+        left_out: dossier.left_out.remove(kind).unwrap_or_default(),
+    }
+}
+
+/// `kernel-setting`: "Kernel setting".
+fn words(kind: &str) -> String {
+    let mut letters = kind.chars();
+    let first = letters.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(letters).map(|c| if c == '-' { ' ' } else { c }).collect()
+}
+
+/// Writes the report into its case, over an older one. Returns where it stands.
+pub(crate) fn keep(case: &Case, report: &Report) -> anyhow::Result<PathBuf> {
+    Ok(case.derive(NAME, |file| calma_views::report::write(report, file))?)
+}
+
+/// Writes the report of a look that was just made. Without it the look is as good: what went wrong becomes a notice.
+pub(crate) fn after(case: &Case, mut page: Page) -> Page {
+    match report(case, page.clone()).and_then(|report| keep(case, &report)) {
+        Ok(place) => page.report = Some(crate::show::path(&place)),
+        Err(error) => page.notices.push(format!("The report could not be written: {error}.")),
+    }
+    page
+}
