@@ -101,7 +101,7 @@ pub(crate) enum AtCommand {
 /// Arguments of `show`.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// A story's number, a finding's key, or `gaps`
+    /// A story's number, a finding's key, `secrets` or `gaps`
     pub(crate) what: Option<String>,
     /// With the records it stands on
     #[arg(long)]

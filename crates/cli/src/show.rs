@@ -23,6 +23,7 @@ pub(crate) fn page(
         kernel_in_doubt: judgement.kernel_in_doubt,
         findings: judgement.findings,
         stories: judgement.stories,
+        rotations: calma_detect::rotations(tables),
         gaps: aggregated(gaps),
         seconds: end.as_ref().map_or(0.0, |end| end.took_ms as f64 / 1000.0),
         case: path(case),

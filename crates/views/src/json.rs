@@ -3,7 +3,7 @@
 use crate::Page;
 use base64::Engine as _;
 use calma_record::{
-    Body, Certainty, Evidence, Finding, Gap, Record, Run, Severity, StreamName, Subject, Text,
+    Body, Certainty, Evidence, Finding, Gap, Record, Rotation, Run, Severity, StreamName, Subject, Text,
 };
 use serde_json::{Value, json};
 
@@ -72,6 +72,40 @@ pub fn gap(gap: &Gap) -> Value {
     json!({
         "type": "gap", "what": gap.what, "why": gap.why, "instead": gap.instead, "count": gap.count,
         "example": gap.example, "important": gap.important,
+    })
+}
+
+/// What could be opened elsewhere, one line for each place to go, in the order in which it is changed.
+pub fn secrets(page: &Page) -> String {
+    let mut out = format!("{}\n", run(&page.run, &page.host, &page.case));
+    for (order, rotation) in (1..).zip(&page.rotations) {
+        out.push_str(&format!("{}\n", self::rotation(order, rotation)));
+    }
+    out
+}
+
+/// One place to go, with the secrets that are changed there.
+pub fn rotation(order: u32, rotation: &Rotation) -> Value {
+    let items: Vec<Value> = rotation
+        .items
+        .iter()
+        .map(|item| {
+            let readers = ["everybody", "group", "owner", "root"].get(usize::from(item.reach));
+            let mut value = json!({
+                "path": item.path, "what": item.what, "known": item.known, "pid": item.pid,
+                "readable_by": readers, "record": item.record.to_string(),
+            });
+            let mut raw = serde_json::Map::new();
+            keep_raw(&item.path, &mut raw);
+            if let (false, Some(object)) = (raw.is_empty(), value.as_object_mut()) {
+                object.insert("paths_raw".to_owned(), Value::Object(raw));
+            }
+            value
+        })
+        .collect();
+    json!({
+        "type": "rotation", "order": order, "name": rotation.name, "place": rotation.place, "how": rotation.how,
+        "why": rotation.why, "elsewhere": rotation.elsewhere, "items": items,
     })
 }
 

@@ -1,6 +1,6 @@
 //! What one look at one host gave, as every view needs it.
 
-use calma_record::{End, Finding, Gap, Run, Severity, Story};
+use calma_record::{End, Finding, Gap, Rotation, Run, Severity, Story};
 
 /// What one look at one host gave.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,8 @@ pub struct Page {
     pub stories: Vec<Story>,
     /// What could not be seen.
     pub gaps: Vec<Gap>,
+    /// What could be opened elsewhere from this host, in the order in which it is changed.
+    pub rotations: Vec<Rotation>,
     /// Things the user must know before anything else, a sentence each.
     pub notices: Vec<String>,
     /// Whether something was found that only a kernel that lies explains.

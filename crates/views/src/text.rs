@@ -6,6 +6,7 @@ mod gaps;
 mod hosts;
 mod layout;
 mod low;
+mod secrets;
 mod story;
 mod triage;
 
@@ -15,5 +16,6 @@ pub use gaps::gaps;
 pub use hosts::hosts;
 pub use layout::{Style, wrap};
 pub use low::low;
+pub use secrets::secrets;
 pub use story::story;
 pub use triage::triage;

@@ -20,6 +20,8 @@ pub(crate) fn run(arguments: &Show) -> anyhow::Result<Exit> {
         )
     };
     let screen = match arguments.what.as_deref() {
+        Some("secrets") if arguments.json => json::secrets(&page),
+        Some("secrets") => text::secrets(&page, style),
         _ if arguments.json => json::lines(&page),
         None if arguments.low => text::low(&page, style),
         None => text::triage(&page, style),

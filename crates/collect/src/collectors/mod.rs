@@ -21,6 +21,7 @@ mod pam_rules;
 mod pid_range;
 mod processes;
 mod scheduled_jobs;
+mod secrets;
 mod sessions;
 mod sockets;
 mod special_files;
@@ -54,6 +55,7 @@ pub static ALL: &[crate::Collector] = &[
     pid_range::COLLECTOR,
     processes::COLLECTOR,
     scheduled_jobs::COLLECTOR,
+    secrets::COLLECTOR,
     sessions::COLLECTOR,
     sockets::COLLECTOR,
     special_files::COLLECTOR,

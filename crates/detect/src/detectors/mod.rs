@@ -11,6 +11,7 @@ mod cron_job;
 mod deleted_program;
 mod disguised_program;
 mod doctored_process;
+mod exposed_secret;
 mod fake_kernel_thread;
 mod foreign_library;
 mod generator;
@@ -59,6 +60,7 @@ pub static ALL: &[crate::Detector] = &[
     deleted_program::DETECTOR,
     disguised_program::DETECTOR,
     doctored_process::DETECTOR,
+    exposed_secret::DETECTOR,
     fake_kernel_thread::DETECTOR,
     foreign_library::DETECTOR,
     generator::DETECTOR,

@@ -7,6 +7,7 @@ pub mod at_job;
 pub mod authorized_keys;
 pub mod classic_bpf;
 pub mod conntrack;
+pub mod credentials;
 pub mod crontab;
 pub mod doas;
 pub mod docker;
@@ -26,6 +27,7 @@ pub mod oci;
 pub mod os_release;
 pub mod pam;
 pub mod passwd;
+pub mod private_key;
 pub mod proc_net;
 pub mod process_cgroup;
 pub mod process_maps;
@@ -52,6 +54,7 @@ pub static ALL: &[crate::Format] = &[
     authorized_keys::FORMAT,
     classic_bpf::FORMAT,
     conntrack::FORMAT,
+    credentials::FORMAT,
     crontab::FORMAT,
     doas::FORMAT,
     docker::FORMAT,
@@ -71,6 +74,7 @@ pub static ALL: &[crate::Format] = &[
     os_release::FORMAT,
     pam::FORMAT,
     passwd::FORMAT,
+    private_key::FORMAT,
     proc_net::FORMAT,
     process_cgroup::FORMAT,
     process_maps::FORMAT,

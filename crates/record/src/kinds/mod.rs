@@ -32,6 +32,7 @@ mod process_mismatch;
 mod process_variable;
 mod route;
 mod scheduled_job;
+mod secret;
 mod session;
 mod socket;
 mod special_file;
@@ -73,6 +74,7 @@ pub use process_mismatch::ProcessMismatch;
 pub use process_variable::ProcessVariable;
 pub use route::Route;
 pub use scheduled_job::ScheduledJob;
+pub use secret::Secret;
 pub use session::Session;
 pub use socket::Socket;
 pub use special_file::SpecialFile;
@@ -122,6 +124,7 @@ pub enum Fact {
     ProcessVariable(ProcessVariable),
     Route(Route),
     ScheduledJob(ScheduledJob),
+    Secret(Secret),
     Session(Session),
     Socket(Socket),
     SpecialFile(SpecialFile),
@@ -168,6 +171,7 @@ impl Fact {
             Self::ProcessVariable(_) => ProcessVariable::NAME,
             Self::Route(_) => Route::NAME,
             Self::ScheduledJob(_) => ScheduledJob::NAME,
+            Self::Secret(_) => Secret::NAME,
             Self::Session(_) => Session::NAME,
             Self::Socket(_) => Socket::NAME,
             Self::SpecialFile(_) => SpecialFile::NAME,
@@ -215,6 +219,7 @@ pub fn schemas() -> Vec<Schema> {
         ProcessVariable::schema,
         Route::schema,
         ScheduledJob::schema,
+        Secret::schema,
         Session::schema,
         Socket::schema,
         SpecialFile::schema,

@@ -41,6 +41,9 @@ pub fn triage(page: &Page, style: Style) -> String {
     }
     small(page, &mut out);
     unseen(page, &mut out);
+    if let Some(line) = super::secrets::summary(page) {
+        out.push_str(&wrap("  What this server could open elsewhere: ", &line));
+    }
     case(page, &mut out);
     out.push('\n');
     out.push_str(&next(page, style));
