@@ -13,13 +13,18 @@ struct Family {
     list: fn(&[String]) -> String,
 }
 
-const FAMILIES: [Family; 4] = [
+const FAMILIES: [Family; 5] = [
     Family { folder: "crates/record/src/kinds", heading: "The kinds of facts, one file each.", list: kinds },
     Family { folder: "crates/formats/src/formats", heading: "The formats, one file each.", list: formats },
     Family {
         folder: "crates/collect/src/collectors",
         heading: "The collectors, one file each.",
         list: collectors,
+    },
+    Family {
+        folder: "crates/collect/src/examiners",
+        heading: "The examiners, one file each.",
+        list: examiners,
     },
     Family {
         folder: "crates/detect/src/detectors",
@@ -135,6 +140,11 @@ fn formats(members: &[String]) -> String {
 
 fn collectors(members: &[String]) -> String {
     let list = all(members, "Every collector.", "crate::Collector", "{}::COLLECTOR");
+    format!("{}{list}", modules(members, ""))
+}
+
+fn examiners(members: &[String]) -> String {
+    let list = all(members, "Every examiner.", "crate::ExaminerCard", "{}::EXAMINER");
     format!("{}{list}", modules(members, ""))
 }
 

@@ -69,6 +69,9 @@ pub(crate) struct Triage {
     /// Leave out the look for hidden processes over every process id
     #[arg(long)]
     pub(crate) no_pid_range: bool,
+    /// Walk network and user-space file systems too; they may hang
+    #[arg(long)]
+    pub(crate) network_mounts: bool,
 }
 
 /// Arguments of `at`.
@@ -178,6 +181,8 @@ pub(crate) struct HostSide {
     pub(crate) hurry: bool,
     #[arg(long)]
     pub(crate) no_pid_range: bool,
+    #[arg(long)]
+    pub(crate) network_mounts: bool,
     #[arg(long)]
     pub(crate) max_time: Option<u64>,
     #[arg(long)]

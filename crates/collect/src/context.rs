@@ -19,6 +19,8 @@ pub struct Options {
     pub hurry: bool,
     /// Leave out the look over the whole range of process ids.
     pub no_pid_range: bool,
+    /// Walk network and user-space file systems too.
+    pub network_mounts: bool,
 }
 
 /// What collectors share.

@@ -84,7 +84,11 @@ impl Out {
             return self.flow();
         }
         let gap = Gap::new(what, error.why()).at(error.place.as_bytes());
-        self.put(Item::Gap(if error.is_denied() { gap.instead("run calma as root, outside of any container") } else { gap }))
+        self.put(Item::Gap(if error.is_denied() {
+            gap.instead("run calma as root, outside of any container")
+        } else {
+            gap
+        }))
     }
 
     /// Sends an open file as evidence, whole, up to the case's bound for one piece.

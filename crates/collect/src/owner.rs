@@ -30,6 +30,8 @@ pub struct Packages {
     managers: Vec<Manager>,
     packages: Vec<Text>,
     index: Vec<(u64, u32)>,
+    /// Where in the index the hashes with the same first bits begin: they are spread evenly, so a look-up is two steps.
+    starts: Vec<u32>,
     alternatives: Vec<(u64, u32)>,
     keys: RandomState,
     known: bool,
@@ -62,6 +64,7 @@ impl Packages {
             index.dedup_by_key(|entry| entry.0);
             index.shrink_to_fit();
         }
+        packages.starts = starts(&packages.index);
         if packages.index.len() >= MOST_PATHS {
             let gap =
                 Gap::new("the rest of the package list", "it names more paths than any real system has");
@@ -76,7 +79,24 @@ impl Packages {
         if !self.known {
             return Owner::Unknown;
         }
-        self.find(&self.index, path).map_or(Owner::Nobody, Owner::Package)
+        self.number(path).and_then(|number| self.name(number)).map_or(Owner::Nobody, Owner::Package)
+    }
+
+    /// The number of the package that the list says `path` belongs to.
+    pub(crate) fn number(&self, path: &[u8]) -> Option<u32> {
+        if !self.known {
+            return None;
+        }
+        let hash = self.hash(path);
+        let bucket = usize::try_from(hash >> (64 - BITS)).ok()?;
+        let range = *self.starts.get(bucket)?..*self.starts.get(bucket + 1)?;
+        let hashes = self.index.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)?;
+        hashes.iter().find(|entry| entry.0 == hash).map(|entry| entry.1)
+    }
+
+    /// The name of a package by its number.
+    pub(crate) fn name(&self, number: u32) -> Option<Text> {
+        self.packages.get(usize::try_from(number).ok()?).cloned()
     }
 
     /// The same for a symbolic link: those that update-alternatives(1) makes belong to their alternative, though no list
@@ -128,6 +148,23 @@ impl Packages {
         }
         room
     }
+}
+
+/// First bits of a hash that choose its bucket: 450,000 paths give seven in each.
+const BITS: u32 = 16;
+
+/// The first place in the sorted index of each bucket, and the end behind them all.
+fn starts(index: &[(u64, u32)]) -> Vec<u32> {
+    let mut starts = Vec::with_capacity((1 << BITS) + 1);
+    let mut at = 0;
+    for bucket in 0..1_u64 << BITS {
+        starts.push(u32::try_from(at).unwrap_or(u32::MAX));
+        while index.get(at).is_some_and(|entry| entry.0 >> (64 - BITS) == bucket) {
+            at += 1;
+        }
+    }
+    starts.push(u32::try_from(at).unwrap_or(u32::MAX));
+    starts
 }
 
 /// Systems with a merged /usr list `/lib/x` for what stands at `/usr/lib/x`: both are looked up without `/usr`.

@@ -163,6 +163,13 @@ impl<'a> Emitter<'a> {
         loop {
             match from.recv_timeout(FLUSH) {
                 Ok(item) => self.item(item)?,
+                // A thread that was left behind holds the channel open for ever.
+                Err(RecvTimeoutError::Timeout) if worker.is_finished() => {
+                    while let Ok(item) = from.try_recv() {
+                        self.item(item)?;
+                    }
+                    break;
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }

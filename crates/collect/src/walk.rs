@@ -107,7 +107,7 @@ impl<'a> Walk<'a> {
 }
 
 /// File systems that another machine or a program serves.
-fn is_remote(kind: &[u8]) -> bool {
+pub(crate) fn is_remote(kind: &[u8]) -> bool {
     const REMOTE: &[&[u8]] = &[
         b"nfs",
         b"nfs4",
@@ -132,7 +132,7 @@ fn is_remote(kind: &[u8]) -> bool {
 }
 
 /// File systems whose files the kernel makes up, and automount points, which must not be woken.
-fn is_made_by_kernel(kind: &[u8]) -> bool {
+pub(crate) fn is_made_by_kernel(kind: &[u8]) -> bool {
     const MADE: &[&[u8]] = &[
         b"proc",
         b"sysfs",
@@ -161,7 +161,7 @@ fn is_made_by_kernel(kind: &[u8]) -> bool {
 }
 
 /// Trees of other systems: layers of container images, snaps, machines.
-fn is_image_tree(path: &[u8]) -> bool {
+pub(crate) fn is_image_tree(path: &[u8]) -> bool {
     const WHOLE: &[&[u8]] = &[
         b"/snap",
         b"/var/lib/snapd/snap",

@@ -15,6 +15,10 @@ pub enum Cause {
     Loop,
     /// The in-memory host or this target has no such interface.
     Unsupported,
+    /// Another file stands at the name than a moment before.
+    Replaced,
+    /// calma was told not to ask, since asking alone may wake or block something.
+    NotAsked,
 }
 
 /// A question that the host did not answer: what was asked, about what, and what stood in the way.
@@ -80,6 +84,8 @@ impl HostError {
             Cause::NotADirectory => "it is not a directory, and was not entered".to_owned(),
             Cause::Loop => "its symbolic links form a loop".to_owned(),
             Cause::Unsupported => "not available on this target".to_owned(),
+            Cause::Replaced => "it was replaced while calma looked at it".to_owned(),
+            Cause::NotAsked => "it may hang, and was not asked".to_owned(),
         }
     }
 }

@@ -16,6 +16,7 @@ mod network;
 mod path;
 mod processes;
 mod root;
+mod survey;
 mod tree;
 mod worker;
 
@@ -31,6 +32,7 @@ pub use network::{Answer, Namespace, Network, Protocol, Request};
 pub use path::{join, parent, resolve};
 pub use processes::{Asking, Held, Processes};
 pub use root::{Root, RootError};
+pub use survey::{APPEND_ONLY, AUTOMOUNT, Directory, ENCRYPTED, IMMUTABLE, NO_DUMP, Named, Stat, VERITY};
 pub use tree::{Content, Entry, FileKind, Follow, Meta, Opened, Tree};
 pub use worker::{Confinement, Input, Kept, Question, Reply, Trouble, WorkerJob, Workers, serve_worker};
 

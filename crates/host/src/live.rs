@@ -2,6 +2,7 @@
 
 mod bpf;
 mod btf;
+pub(crate) mod directory;
 pub(crate) mod files;
 mod kernel;
 mod netlink;
@@ -9,8 +10,9 @@ mod processes;
 mod task_iterator;
 mod taskstats;
 
-use crate::{Clock, Content, Entry, Follow, Host, HostError, Kernel, Meta, Opened, Tree};
+use crate::{Clock, Content, Directory, Entry, Follow, Host, HostError, Kernel, Meta, Opened, Tree};
 use calma_record::{Text, Timestamp};
+use directory::OpenDirectory;
 use files::Touched;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use std::sync::Arc;
@@ -101,6 +103,12 @@ impl Tree for Live {
         let directory = files::open_for_walk(CWD, path, path, &self.touched)
             .map_err(|e| HostError::errno("open", path, e))?;
         files::survey(&directory, most).map_err(|e| HostError::errno("getdents64", path, e))
+    }
+
+    fn directory(&self, path: &[u8]) -> Result<Box<dyn Directory>, HostError> {
+        let failed = |e| HostError::errno("open", path, e);
+        let descriptor = files::open_for_walk(CWD, path, path, &self.touched).map_err(failed)?;
+        Ok(Box::new(OpenDirectory::new(descriptor, Arc::clone(&self.touched)).map_err(failed)?))
     }
 
     fn open(&self, path: &[u8], follow: Follow) -> Result<Box<dyn Opened>, HostError> {

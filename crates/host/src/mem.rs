@@ -1,6 +1,7 @@
 //! A machine made of values, for tests.
 
 mod bpf;
+mod directory;
 mod network;
 mod processes;
 
@@ -9,27 +10,32 @@ pub use network::MemNetwork;
 pub use processes::MemProcesses;
 
 use crate::{
-    Bpf, Cause, Clock, Entry, FileKind, Follow, Host, HostError, Identity, Kernel, Meta, Network, Opened,
-    Processes, Tree, path,
+    Bpf, Cause, Clock, Directory, Entry, FileKind, Follow, Host, HostError, Identity, Kernel, Meta, Network,
+    Opened, Processes, Tree, path,
 };
 use calma_record::{Text, Timestamp};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 /// A machine made of values. Built by chaining: `Mem::new().file("/etc/passwd", "root:x:0:0::/root:/bin/sh\n")`.
 #[derive(Debug, Default)]
 pub struct Mem {
-    nodes: BTreeMap<Vec<u8>, Node>,
+    nodes: Arc<BTreeMap<Vec<u8>, Node>>,
     kernel: Option<MemKernel>,
     now: Timestamp,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Node {
     meta: Meta,
     content: Vec<u8>,
     attributes: BTreeMap<String, Vec<u8>>,
     fails: Option<i32>,
+    /// Attributes of statx(2) beside the immutable one.
+    flags: u64,
+    /// Whether listings leave it out, as a kernel that lies does.
+    unlisted: bool,
 }
 
 /// The running kernel of a [`Mem`] host.
@@ -82,7 +88,7 @@ impl Mem {
     /// Changes the metadata of a node that was added before.
     #[must_use]
     pub fn with(mut self, path: impl AsRef<[u8]>, change: impl FnOnce(&mut Meta)) -> Self {
-        if let Some(node) = self.nodes.get_mut(path.as_ref()) {
+        if let Some(node) = self.change(path.as_ref()) {
             change(&mut node.meta);
         }
         self
@@ -97,16 +103,38 @@ impl Mem {
     /// Sets an extended attribute.
     #[must_use]
     pub fn xattr(mut self, path: impl AsRef<[u8]>, name: &str, value: impl AsRef<[u8]>) -> Self {
-        if let Some(node) = self.nodes.get_mut(path.as_ref()) {
+        if let Some(node) = self.change(path.as_ref()) {
             node.attributes.insert(name.to_owned(), value.as_ref().to_vec());
         }
         self
     }
 
+    /// Sets attributes of statx(2) beside the immutable one, for example [`crate::APPEND_ONLY`].
+    #[must_use]
+    pub fn flagged(mut self, path: impl AsRef<[u8]>, attributes: u64) -> Self {
+        if let Some(node) = self.change(path.as_ref()) {
+            node.flags = attributes;
+        }
+        self
+    }
+
+    /// Leaves a node out of listings, as a kernel that lies does.
+    #[must_use]
+    pub fn unlisted(mut self, path: impl AsRef<[u8]>) -> Self {
+        if let Some(node) = self.change(path.as_ref()) {
+            node.unlisted = true;
+        }
+        self
+    }
+
+    fn change(&mut self, path: &[u8]) -> Option<&mut Node> {
+        Arc::make_mut(&mut self.nodes).get_mut(path)
+    }
+
     /// Lets every operation on the content of a node fail with an error number.
     #[must_use]
     pub fn failing(mut self, path: impl AsRef<[u8]>, errno: i32) -> Self {
-        if let Some(node) = self.nodes.get_mut(path.as_ref()) {
+        if let Some(node) = self.change(path.as_ref()) {
             node.fails = Some(errno);
         }
         self
@@ -131,10 +159,20 @@ impl Mem {
     }
 
     fn node(mut self, path: &[u8], kind: FileKind, mode: u32, content: &[u8]) -> Self {
-        if path != b"/" && !self.nodes.contains_key(path::parent(path)) {
-            let above = path::parent(path).to_vec();
-            self = self.node(&above, FileKind::Directory, 0o755, b"");
+        let mut missing = Vec::new();
+        let mut above = path::parent(path);
+        while path != b"/" && !self.nodes.contains_key(above) && above != b"/" {
+            missing.push(above.to_vec());
+            above = path::parent(above);
         }
+        for directory in missing.into_iter().rev() {
+            self.insert(&directory, FileKind::Directory, 0o755, b"");
+        }
+        self.insert(path, kind, mode, content);
+        self
+    }
+
+    fn insert(&mut self, path: &[u8], kind: FileKind, mode: u32, content: &[u8]) {
         let meta = Meta {
             kind,
             mode,
@@ -142,16 +180,22 @@ impl Mem {
             gid: 0,
             size: content.len() as u64,
             device: 1,
-            inode: self.nodes.len() as u64 + 2,
+            inode: self.nodes.get(path).map_or(self.nodes.len() as u64 + 2, |node| node.meta.inode),
             links: 1,
             modified: Timestamp::new(1_790_000_000, 0),
             changed: Timestamp::new(1_790_000_000, 0),
             born: Some(Timestamp::new(1_790_000_000, 0)),
             immutable: Some(false),
         };
-        let node = Node { meta, content: content.to_vec(), attributes: BTreeMap::new(), fails: None };
-        self.nodes.insert(path.to_vec(), node);
-        self
+        let node = Node {
+            meta,
+            content: content.to_vec(),
+            attributes: BTreeMap::new(),
+            fails: None,
+            flags: 0,
+            unlisted: false,
+        };
+        Arc::make_mut(&mut self.nodes).insert(path.to_vec(), node);
     }
 
     fn find(&self, call: &'static str, path: &[u8], follow: Follow) -> Result<&Node, HostError> {
@@ -239,13 +283,22 @@ impl Tree for Mem {
         Ok(self
             .nodes
             .iter()
-            .filter(|(name, _)| name.as_slice() != b"/" && path::parent(name) == real)
+            .filter(|(name, node)| name.as_slice() != b"/" && path::parent(name) == real && !node.unlisted)
             .map(|(name, node)| Entry {
                 name: name.rsplit(|b| *b == b'/').next().unwrap_or_default().into(),
                 kind: Some(node.meta.kind),
                 inode: node.meta.inode,
             })
             .collect())
+    }
+
+    fn directory(&self, path: &[u8]) -> Result<Box<dyn Directory>, HostError> {
+        let node = self.find("open", path, Follow::No)?;
+        if node.meta.kind != FileKind::Directory {
+            return Err(HostError::new("open", path, Cause::NotADirectory));
+        }
+        let stat = node.stat();
+        Ok(Box::new(directory::MemDirectory { nodes: Arc::clone(&self.nodes), path: path.to_vec(), stat }))
     }
 
     fn open(&self, path: &[u8], follow: Follow) -> Result<Box<dyn Opened>, HostError> {

@@ -1,7 +1,8 @@
 //! A mounted root, seen from another system.
 
+use crate::live::directory::OpenDirectory;
 use crate::live::files::{self, Touched};
-use crate::{Cause, Clock, Entry, Follow, Host, HostError, Kernel, Meta, Opened, Tree, path};
+use crate::{Cause, Clock, Directory, Entry, Follow, Host, HostError, Kernel, Meta, Opened, Tree, path};
 use calma_record::{Text, Timestamp};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
@@ -160,6 +161,14 @@ impl Tree for Root {
         let directory = files::open_for_walk(&self.directory, relative, path, &self.touched)
             .map_err(|e| HostError::errno("open", path, e))?;
         files::survey(&directory, most).map_err(|e| HostError::errno("getdents64", path, e))
+    }
+
+    fn directory(&self, path: &[u8]) -> Result<Box<dyn Directory>, HostError> {
+        let failed = |e| HostError::errno("open", path, e);
+        let relative = path.strip_prefix(b"/").unwrap_or(path);
+        let descriptor =
+            files::open_for_walk(&self.directory, relative, path, &self.touched).map_err(failed)?;
+        Ok(Box::new(OpenDirectory::new(descriptor, Arc::clone(&self.touched)).map_err(failed)?))
     }
 
     fn open(&self, path: &[u8], follow: Follow) -> Result<Box<dyn Opened>, HostError> {

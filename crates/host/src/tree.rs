@@ -1,6 +1,6 @@
 //! Files as a host shows them.
 
-use crate::{Cause, HostError};
+use crate::{Cause, Directory, HostError};
 use calma_record::{Text, Timestamp};
 use rustix::fd::BorrowedFd;
 use std::io::{self, Read};
@@ -125,6 +125,12 @@ pub trait Tree: Send + Sync {
         };
         Ok(self.list(path)?.into_iter().take(most).map(described).collect())
     }
+
+    /// Opens a directory for a walk; no link is followed, not even on the way, and the path may be of any length.
+    ///
+    /// # Errors
+    /// When it is no directory, or a link stands on the way, or it can not be opened.
+    fn directory(&self, path: &[u8]) -> Result<Box<dyn Directory>, HostError>;
 
     /// Opens a regular file, keeping its access time where that is allowed. FIFOs, devices and sockets are refused
     /// without being opened.

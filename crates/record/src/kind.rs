@@ -62,6 +62,13 @@ pub trait Kind: Sized + 'static {
     fn of(fact: &crate::Fact) -> Option<&Self>;
 }
 
+impl crate::Fact {
+    /// Whether this is one of very many rows that stream past into the case and are never kept in memory.
+    pub fn is_bulk(&self) -> bool {
+        matches!(self, Self::WalkedDirectory(_))
+    }
+}
+
 /// Whether `value` is the default, and so need not be stored.
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()

@@ -40,6 +40,7 @@ impl Ask {
             (self.options.full_environ, "--full-environ"),
             (self.options.hurry, "--hurry"),
             (self.options.no_pid_range, "--no-pid-range"),
+            (self.options.network_mounts, "--network-mounts"),
         ];
         words.extend(flags.iter().filter(|(set, _)| *set).map(|(_, word)| (*word).into()));
         if let Some(bound) = self.max_time {

@@ -24,6 +24,7 @@ pub(crate) fn run(arguments: &HostSide) -> anyhow::Result<Exit> {
         full_environ: arguments.full_environ,
         hurry: arguments.hurry,
         no_pid_range: arguments.no_pid_range,
+        network_mounts: arguments.network_mounts,
     };
     let progress = Progress {
         done: arguments.done.iter().cloned().collect(),

@@ -82,6 +82,7 @@ fn ask(case: &Case, arguments: &Triage) -> anyhow::Result<Ask> {
             full_environ: arguments.full_environ,
             hurry: arguments.hurry,
             no_pid_range: arguments.no_pid_range,
+            network_mounts: arguments.network_mounts,
         },
         max_time: arguments.max_time.map(Duration::from_secs),
         root: arguments.root.as_ref().map(|root| Text::from(root.as_os_str().as_bytes())),

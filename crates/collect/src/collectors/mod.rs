@@ -7,6 +7,7 @@ mod authorized_keys;
 mod bpf;
 mod connections;
 mod containers;
+mod file_walk;
 mod hidden_processes;
 mod init_scripts;
 mod kernel_settings;
@@ -24,7 +25,6 @@ mod scheduled_jobs;
 mod secrets;
 mod sessions;
 mod sockets;
-mod special_files;
 mod ssh_settings;
 mod sudo_rules;
 mod system;
@@ -41,6 +41,7 @@ pub static ALL: &[crate::Collector] = &[
     bpf::COLLECTOR,
     connections::COLLECTOR,
     containers::COLLECTOR,
+    file_walk::COLLECTOR,
     hidden_processes::COLLECTOR,
     init_scripts::COLLECTOR,
     kernel_settings::COLLECTOR,
@@ -58,7 +59,6 @@ pub static ALL: &[crate::Collector] = &[
     secrets::COLLECTOR,
     sessions::COLLECTOR,
     sockets::COLLECTOR,
-    special_files::COLLECTOR,
     ssh_settings::COLLECTOR,
     sudo_rules::COLLECTOR,
     system::COLLECTOR,

@@ -185,7 +185,11 @@ fn of_process(context: &Context, pid: u32) -> Seen {
         Err(error) if error.is_missing() => return Seen::Gone,
         Err(error) => {
             let gap = Gap::new("the network namespace of processes", error.why()).at(error.place.as_bytes());
-            return Seen::Refused(if error.is_denied() { gap.instead("run calma as root, outside of any container") } else { gap });
+            return Seen::Refused(if error.is_denied() {
+                gap.instead("run calma as root, outside of any container")
+            } else {
+                gap
+            });
         }
     };
     let Some(main) = inode_of(&target, b"net") else { return Seen::Gone };

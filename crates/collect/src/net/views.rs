@@ -221,7 +221,11 @@ fn fill(
         Err(error) => {
             let gap = Gap::new("sockets of a network namespace by sock_diag", error.why()).at(place.clone());
             let gap = if raw.tables.is_empty() { gap.important() } else { gap };
-            out.gap(if error.is_denied() { gap.instead("run calma as root, outside of any container") } else { gap })?;
+            out.gap(if error.is_denied() {
+                gap.instead("run calma as root, outside of any container")
+            } else {
+                gap
+            })?;
         }
     }
     for (class, row, interface) in rows {

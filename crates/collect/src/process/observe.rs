@@ -79,7 +79,11 @@ impl Observed {
     pub(super) fn unseen(&mut self, what: &str, error: HostError) {
         if !error.is_missing() {
             let gap = Gap::new(what, error.why()).at(error.place.as_bytes());
-            self.gaps.push(if error.is_denied() { gap.instead("run calma as root, outside of any container") } else { gap });
+            self.gaps.push(if error.is_denied() {
+                gap.instead("run calma as root, outside of any container")
+            } else {
+                gap
+            });
         }
     }
 

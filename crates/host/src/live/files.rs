@@ -260,7 +260,7 @@ pub(crate) fn survey(directory: &OwnedFd, most: usize) -> Result<Vec<(Entry, Opt
     Ok(found)
 }
 
-fn listed_kind(kind: rustix::fs::FileType) -> Option<FileKind> {
+pub(crate) fn listed_kind(kind: rustix::fs::FileType) -> Option<FileKind> {
     match kind {
         rustix::fs::FileType::RegularFile => Some(FileKind::File),
         rustix::fs::FileType::Directory => Some(FileKind::Directory),

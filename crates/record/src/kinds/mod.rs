@@ -41,6 +41,7 @@ mod startup_command;
 mod sudo_rule;
 mod system;
 mod unit;
+mod walked_directory;
 mod web_file;
 mod web_setting;
 
@@ -83,6 +84,7 @@ pub use startup_command::StartupCommand;
 pub use sudo_rule::SudoRule;
 pub use system::System;
 pub use unit::Unit;
+pub use walked_directory::WalkedDirectory;
 pub use web_file::WebFile;
 pub use web_setting::WebSetting;
 
@@ -133,6 +135,7 @@ pub enum Fact {
     SudoRule(SudoRule),
     System(System),
     Unit(Unit),
+    WalkedDirectory(WalkedDirectory),
     WebFile(WebFile),
     WebSetting(WebSetting),
 }
@@ -180,6 +183,7 @@ impl Fact {
             Self::SudoRule(_) => SudoRule::NAME,
             Self::System(_) => System::NAME,
             Self::Unit(_) => Unit::NAME,
+            Self::WalkedDirectory(_) => WalkedDirectory::NAME,
             Self::WebFile(_) => WebFile::NAME,
             Self::WebSetting(_) => WebSetting::NAME,
         }
@@ -228,6 +232,7 @@ pub fn schemas() -> Vec<Schema> {
         SudoRule::schema,
         System::schema,
         Unit::schema,
+        WalkedDirectory::schema,
         WebFile::schema,
         WebSetting::schema,
     ]

@@ -3,25 +3,25 @@
 /// What a directory is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "independent properties of one place")]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Everybody may write here, and it is emptied sometimes.
-    pub(super) temporary: bool,
+    pub(crate) temporary: bool,
     /// Where device nodes stand, and no regular files.
-    pub(super) devices: bool,
+    pub(crate) devices: bool,
     /// Where the system's programs stand.
-    pub(super) programs: bool,
+    pub(crate) programs: bool,
     /// Where settings, documents, logs or mail stand, and no ELF programs.
-    pub(super) odd: bool,
+    pub(crate) odd: bool,
     /// Where an immutable file guards an access path: settings, programs, keys, timetables.
-    pub(super) guarded: bool,
+    pub(crate) guarded: bool,
     /// Whether a hidden name on the way is unusual here.
-    pub(super) hidden_matters: bool,
+    pub(crate) hidden_matters: bool,
     /// Whether a directory on the way is hidden where that is unusual, or its name is made to be overlooked.
-    pub(super) hidden: bool,
+    pub(crate) hidden: bool,
 }
 
 /// What the directory `path` is for.
-pub(super) fn of(path: &[u8]) -> Place {
+pub(crate) fn of(path: &[u8]) -> Place {
     const PROGRAMS: &[&[u8]] =
         &[b"/bin", b"/sbin", b"/usr/bin", b"/usr/sbin", b"/usr/local/bin", b"/usr/local/sbin", b"/usr/games"];
     const SYSTEM: &[&[u8]] = &[
