@@ -1,6 +1,6 @@
 //! Facts about commands that a mechanism runs by itself as root, in one form for all mechanisms.
 
-use crate::{Context, Flow, Out, Owner, describe};
+use crate::{Context, Flow, Out, Owner, describe, settings};
 use calma_host::{FileKind, resolve};
 use calma_record::{Source, Text, kinds::StartupCommand};
 use std::collections::BTreeSet;
@@ -40,6 +40,46 @@ impl Mechanism {
         out.fact(Source::file(path), self.fact(context, path, 0, path))
     }
 
+    /// Puts out that a shell reads `path` as a script, whether or not it may be executed: its text as a command, unless it
+    /// is a package's and stands where nobody changes it.
+    pub(crate) fn sourced(self, context: &Context, path: &[u8], what: &str, out: &mut Out) -> Flow {
+        const LONGEST: usize = 64 << 10;
+        let tree = context.host.tree();
+        let real = resolve(tree, path).unwrap_or_else(|_| path.to_vec());
+        if !tree.meta(&real).is_ok_and(|meta| meta.kind == FileKind::File) {
+            return out.flow();
+        }
+        let packaged = matches!(context.packages().owner(&real), Owner::Package(_));
+        if packaged && !real.starts_with(b"/etc/") {
+            describe::file(context, path, out)?;
+            return out.fact(Source::file(path), self.fact(context, path, 0, path));
+        }
+        let Some(bytes) = settings::read(context, path, what, out)? else { return out.flow() };
+        if bytes.contains(&0) {
+            describe::file(context, path, out)?;
+            return out.fact(Source::file(path), self.fact(context, path, 0, path));
+        }
+        self.command(context, path, 1, bytes.get(..LONGEST).unwrap_or(&bytes), out)
+    }
+
+    /// [`Mechanism::program`] for the files of each directory that is there, none twice.
+    pub(crate) fn programs(self, context: &Context, places: &[&[u8]], what: &str, out: &mut Out) -> Flow {
+        for directory in directories(context, places) {
+            for path in settings::files(context, &directory, what, out)? {
+                self.program(context, &path, out)?;
+            }
+        }
+        out.flow()
+    }
+
+    /// [`Mechanism::sourced`] for the files that patterns name, none twice.
+    pub(crate) fn scripts(self, context: &Context, patterns: &[&[u8]], what: &str, out: &mut Out) -> Flow {
+        for path in files(context, patterns) {
+            self.sourced(context, &path, what, out)?;
+        }
+        out.flow()
+    }
+
     fn fact(self, context: &Context, path: &[u8], line: u32, command: &[u8]) -> StartupCommand {
         let real = resolve(context.host.tree(), path).unwrap_or_else(|_| path.to_vec());
         let (package, packages_known) = match context.packages().owner(&real) {
@@ -59,6 +99,30 @@ impl Mechanism {
             packages_known,
         }
     }
+}
+
+/// The directories that patterns name, each once, whatever other names it has.
+pub(crate) fn directories(context: &Context, patterns: &[&[u8]]) -> Vec<Vec<u8>> {
+    named(context, patterns, FileKind::Directory)
+}
+
+/// The regular files that patterns name, each once, whatever other names it has.
+pub(crate) fn files(context: &Context, patterns: &[&[u8]]) -> Vec<Vec<u8>> {
+    named(context, patterns, FileKind::File)
+}
+
+fn named(context: &Context, patterns: &[&[u8]], kind: FileKind) -> Vec<Vec<u8>> {
+    let tree = context.host.tree();
+    let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
+    for pattern in patterns {
+        for path in settings::glob(tree, pattern) {
+            let Ok(real) = resolve(tree, &path) else { continue };
+            if tree.meta(&real).is_ok_and(|meta| meta.kind == kind) && seen.insert(real) {
+                found.push(path);
+            }
+        }
+    }
+    found
 }
 
 /// The directories that are not another name of one before them: `/lib` and `/usr/lib` are one on most systems.

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod authorized_keys;
+mod boot_hooks;
 mod bpf;
 mod connections;
 mod containers;
@@ -12,14 +13,18 @@ mod hidden_processes;
 mod init_scripts;
 mod kernel_settings;
 mod loader;
+mod log_rotation;
 mod login_scripts;
+mod module_settings;
 mod modules;
 mod mounts;
 mod network;
+mod network_hooks;
 mod package_hooks;
 mod packages;
 mod pam_rules;
 mod pid_range;
+mod power_hooks;
 mod processes;
 mod scheduled_jobs;
 mod secrets;
@@ -38,6 +43,7 @@ mod web_settings;
 pub static ALL: &[crate::Collector] = &[
     accounts::COLLECTOR,
     authorized_keys::COLLECTOR,
+    boot_hooks::COLLECTOR,
     bpf::COLLECTOR,
     connections::COLLECTOR,
     containers::COLLECTOR,
@@ -46,14 +52,18 @@ pub static ALL: &[crate::Collector] = &[
     init_scripts::COLLECTOR,
     kernel_settings::COLLECTOR,
     loader::COLLECTOR,
+    log_rotation::COLLECTOR,
     login_scripts::COLLECTOR,
+    module_settings::COLLECTOR,
     modules::COLLECTOR,
     mounts::COLLECTOR,
     network::COLLECTOR,
+    network_hooks::COLLECTOR,
     package_hooks::COLLECTOR,
     packages::COLLECTOR,
     pam_rules::COLLECTOR,
     pid_range::COLLECTOR,
+    power_hooks::COLLECTOR,
     processes::COLLECTOR,
     scheduled_jobs::COLLECTOR,
     secrets::COLLECTOR,

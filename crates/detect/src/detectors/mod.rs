@@ -5,6 +5,7 @@
 mod account_passwords;
 mod at_job;
 mod authorized_keys;
+mod boot_hook;
 mod bpf;
 mod container;
 mod cron_job;
@@ -23,14 +24,18 @@ mod init_script;
 mod interface_program;
 mod kernel_program;
 mod loader;
+mod log_rotation;
 mod login_scripts;
 mod masked_watcher;
 mod memory_program;
+mod module_setting;
 mod mount_over_proc;
+mod network_hook;
 mod network_shell;
 mod package_hook;
 mod packet_socket;
 mod pam_rules;
+mod power_hook;
 mod powerful_groups;
 mod process_preload;
 mod program_on_network;
@@ -54,6 +59,7 @@ pub static ALL: &[crate::Detector] = &[
     account_passwords::DETECTOR,
     at_job::DETECTOR,
     authorized_keys::DETECTOR,
+    boot_hook::DETECTOR,
     bpf::DETECTOR,
     container::DETECTOR,
     cron_job::DETECTOR,
@@ -72,14 +78,18 @@ pub static ALL: &[crate::Detector] = &[
     interface_program::DETECTOR,
     kernel_program::DETECTOR,
     loader::DETECTOR,
+    log_rotation::DETECTOR,
     login_scripts::DETECTOR,
     masked_watcher::DETECTOR,
     memory_program::DETECTOR,
+    module_setting::DETECTOR,
     mount_over_proc::DETECTOR,
+    network_hook::DETECTOR,
     network_shell::DETECTOR,
     package_hook::DETECTOR,
     packet_socket::DETECTOR,
     pam_rules::DETECTOR,
+    power_hook::DETECTOR,
     powerful_groups::DETECTOR,
     process_preload::DETECTOR,
     program_on_network::DETECTOR,

@@ -47,6 +47,18 @@ fn short(command: &Text) -> String {
 
 /// Weighs the startup commands of some mechanisms and puts out a finding for each that counts.
 pub fn startup_commands(tables: &Tables, mechanisms: &[&str], what: &str, drafts: &mut Vec<Draft>) {
+    each_startup_command(tables, mechanisms, what, &|_, _| Weight::default(), drafts);
+}
+
+type More<'a> = &'a dyn Fn(&Files<'_>, &StartupCommand) -> Weight;
+
+fn each_startup_command(
+    tables: &Tables,
+    mechanisms: &[&str],
+    what: &str,
+    more: More<'_>,
+    drafts: &mut Vec<Draft>,
+) {
     let files = Files::new(tables);
     for row in tables.of::<StartupCommand>().filter(|row| mechanisms.contains(&row.mechanism.as_str())) {
         let weight = if row.line == 0 {
@@ -55,6 +67,7 @@ pub fn startup_commands(tables: &Tables, mechanisms: &[&str], what: &str, drafts
             command(&files, &row.command, row.as_root)
         };
         let weight = if row.line == 0 { weight } else { weight.and(changeable(&files, &row)) };
+        let weight = weight.and(more(&files, row.fact));
         // A note of what the package itself does is no finding; its files were weighed as the package's.
         if row.package.is_some() && row.line != 0 && weight.severity < Some(Severity::Medium) {
             continue;
@@ -62,6 +75,37 @@ pub fn startup_commands(tables: &Tables, mechanisms: &[&str], what: &str, drafts
         let identity = [row.path.as_bytes(), b"\0", row.command.as_bytes()].concat();
         let title = format!("{what} runs something odd {}", row.when);
         drafts.extend(draft(weight, &identity, title, &row.path, row.line, &row.command, &row));
+    }
+}
+
+/// [`startup_commands`] for mechanisms whose directories hold scripts: weighs also whether a script stands among a package's
+/// own and is none, or is a compiled program.
+pub fn hooks(tables: &Tables, mechanisms: &[&str], what: &str, drafts: &mut Vec<Draft>) {
+    each_startup_command(tables, mechanisms, what, &out_of_place, drafts);
+}
+
+/// A whole script that does not belong where it stands.
+fn out_of_place(files: &Files<'_>, row: &StartupCommand) -> Weight {
+    let described = files.get(&row.path).filter(|file| file.what == "file");
+    let Some(file) = described.filter(|_| row.line <= 1 && row.package.is_none() && row.packages_known)
+    else {
+        return Weight::default();
+    };
+    let place = file.real.as_ref().unwrap_or(&row.path);
+    // A program in /usr/lib is weighed as one of no package already.
+    let packaged = super::is_packaged_place(place.as_bytes());
+    if super::is_below(place.as_bytes(), b"/usr/share") || (row.line == 1 && packaged) {
+        Weight::of(
+            Severity::Medium,
+            format!("{place} stands among the files of packages, but no package owns it"),
+        )
+    } else if file.elf && row.line == 0 && !packaged {
+        Weight::of(
+            Severity::Medium,
+            format!("{} is a compiled program where scripts stand, and no package owns it", row.path),
+        )
+    } else {
+        Weight::default()
     }
 }
 

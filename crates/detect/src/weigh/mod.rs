@@ -15,7 +15,7 @@ mod tests;
 mod walk;
 
 pub use command::{Weight, command, file, variable};
-pub use draft::{draft, scheduled_jobs, startup_commands};
+pub use draft::{draft, hooks, scheduled_jobs, startup_commands};
 pub use files::Files;
 pub use places::{is_below, is_deceptive, is_hidden, is_open, is_packaged_place};
 pub use processes::{Processes, identity, who};

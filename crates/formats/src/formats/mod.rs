@@ -9,6 +9,7 @@ pub mod classic_bpf;
 pub mod conntrack;
 pub mod credentials;
 pub mod crontab;
+pub mod directives;
 pub mod doas;
 pub mod docker;
 pub mod elf;
@@ -17,7 +18,9 @@ pub mod group;
 pub mod init_jobs;
 pub mod kernel_hooks;
 pub mod loader;
+pub mod logrotate;
 pub mod lxc;
+pub mod modprobe;
 pub mod modules;
 pub mod mountinfo;
 pub mod namespace_mounts;
@@ -56,6 +59,7 @@ pub static ALL: &[crate::Format] = &[
     conntrack::FORMAT,
     credentials::FORMAT,
     crontab::FORMAT,
+    directives::FORMAT,
     doas::FORMAT,
     docker::FORMAT,
     elf::FORMAT,
@@ -64,7 +68,9 @@ pub static ALL: &[crate::Format] = &[
     init_jobs::FORMAT,
     kernel_hooks::FORMAT,
     loader::FORMAT,
+    logrotate::FORMAT,
     lxc::FORMAT,
+    modprobe::FORMAT,
     modules::FORMAT,
     mountinfo::FORMAT,
     namespace_mounts::FORMAT,

@@ -20,6 +20,8 @@ mod loader_setting;
 mod login_script;
 mod mapped_object;
 mod module;
+mod module_file;
+mod module_setting;
 mod mount;
 mod neighbour;
 mod netfilter_table;
@@ -63,6 +65,8 @@ pub use loader_setting::LoaderSetting;
 pub use login_script::LoginScript;
 pub use mapped_object::MappedObject;
 pub use module::Module;
+pub use module_file::ModuleFile;
+pub use module_setting::ModuleSetting;
 pub use mount::Mount;
 pub use neighbour::Neighbour;
 pub use netfilter_table::NetfilterTable;
@@ -114,6 +118,8 @@ pub enum Fact {
     LoginScript(LoginScript),
     MappedObject(MappedObject),
     Module(Module),
+    ModuleFile(ModuleFile),
+    ModuleSetting(ModuleSetting),
     Mount(Mount),
     Neighbour(Neighbour),
     NetfilterTable(NetfilterTable),
@@ -162,6 +168,8 @@ impl Fact {
             Self::LoginScript(_) => LoginScript::NAME,
             Self::MappedObject(_) => MappedObject::NAME,
             Self::Module(_) => Module::NAME,
+            Self::ModuleFile(_) => ModuleFile::NAME,
+            Self::ModuleSetting(_) => ModuleSetting::NAME,
             Self::Mount(_) => Mount::NAME,
             Self::Neighbour(_) => Neighbour::NAME,
             Self::NetfilterTable(_) => NetfilterTable::NAME,
@@ -211,6 +219,8 @@ pub fn schemas() -> Vec<Schema> {
         LoginScript::schema,
         MappedObject::schema,
         Module::schema,
+        ModuleFile::schema,
+        ModuleSetting::schema,
         Mount::schema,
         Neighbour::schema,
         NetfilterTable::schema,
