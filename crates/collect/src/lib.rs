@@ -4,6 +4,7 @@
 //! `collectors/` with its card, and runs on its own thread under a time bound, so that a hang of one never stops the rest.
 #![forbid(unsafe_code)]
 
+mod area;
 mod collector;
 mod collectors;
 mod context;

@@ -1,17 +1,64 @@
-//! Facts about commands that a mechanism runs by itself as root, in one form for all mechanisms.
+//! Facts about commands that a mechanism runs by itself, in one form for all mechanisms.
 
-use crate::{Context, Flow, Out, Owner, describe, settings};
+use crate::{Context, Flow, Out, Owner, area, describe, settings};
 use calma_host::{FileKind, resolve};
 use calma_record::{Source, Text, kinds::StartupCommand};
 use std::collections::BTreeSet;
 
-/// A mechanism that runs what a file names, as root.
+/// A mechanism that runs what a file names.
 #[derive(Clone, Copy)]
 pub(crate) struct Mechanism {
     /// Its name in few words.
     pub name: &'static str,
     /// When it runs, in plain words.
     pub when: &'static str,
+}
+
+/// Who runs a command, and whether its file is that account's own.
+#[derive(Clone, Debug)]
+pub(crate) struct Who {
+    user: Option<Text>,
+    as_root: bool,
+    own_file: bool,
+}
+
+impl Who {
+    /// Root.
+    pub(crate) fn root() -> Self {
+        Self { user: Some("root".into()), as_root: true, own_file: false }
+    }
+
+    /// The owner of a home, by a file in it.
+    pub(crate) fn of(home: &settings::Home) -> Self {
+        let as_root = home.uid == Some(0);
+        Self { user: Some(home.account.clone()), as_root, own_file: !as_root }
+    }
+
+    /// An account that a setting of root's names, root where it names none.
+    pub(crate) fn named(context: &Context, user: &[u8]) -> Self {
+        let uid = context.accounts().iter().find(|a| a.name.as_bytes() == user).map(|a| a.uid);
+        let as_root = user.is_empty() || user == b"root" || user == b"0" || uid == Some(0);
+        Self {
+            user: Some(if user.is_empty() { "root".into() } else { user.into() }),
+            as_root,
+            own_file: false,
+        }
+    }
+
+    /// Whoever logs in or uses a program: root too, sooner or later.
+    pub(crate) fn everybody() -> Self {
+        Self { user: None, as_root: true, own_file: false }
+    }
+
+    /// Whoever owns a file.
+    pub(crate) fn owner(context: &Context, uid: u32) -> Self {
+        let user = context.accounts().iter().find(|a| a.uid == uid).map(|a| a.name.clone());
+        Self { user, as_root: uid == 0, own_file: uid != 0 }
+    }
+
+    fn source(&self, path: &[u8]) -> Source {
+        if self.own_file { Source::owned_file(path) } else { Source::file(path) }
+    }
 }
 
 impl Mechanism {
@@ -24,20 +71,47 @@ impl Mechanism {
         command: &[u8],
         out: &mut Out,
     ) -> Flow {
+        self.command_as(context, path, line, command, &Who::root(), out)
+    }
+
+    /// The same for a command that somebody else may run.
+    pub(crate) fn command_as(
+        self,
+        context: &Context,
+        path: &[u8],
+        line: u32,
+        command: &[u8],
+        who: &Who,
+        out: &mut Out,
+    ) -> Flow {
         describe::file(context, path, out)?;
         describe::command(context, command, out)?;
-        out.fact(Source::file(path), self.fact(context, path, line, command))
+        out.fact(who.source(path), self.fact(context, path, line, command, who))
     }
 
     /// Puts out that the whole file `path` is run, if it is a file that may be executed, and describes it.
     pub(crate) fn program(self, context: &Context, path: &[u8], out: &mut Out) -> Flow {
+        self.program_as(context, path, &Who::root(), out)
+    }
+
+    /// The same for a program that somebody else may run.
+    pub(crate) fn program_as(self, context: &Context, path: &[u8], who: &Who, out: &mut Out) -> Flow {
+        self.whole(context, path, 0o111, who, out)
+    }
+
+    /// Puts out that the whole file `path` is read and done, executable or not.
+    pub(crate) fn script_as(self, context: &Context, path: &[u8], who: &Who, out: &mut Out) -> Flow {
+        self.whole(context, path, 0o7777, who, out)
+    }
+
+    fn whole(self, context: &Context, path: &[u8], mode: u32, who: &Who, out: &mut Out) -> Flow {
         let tree = context.host.tree();
         let meta = resolve(tree, path).and_then(|real| tree.meta(&real));
-        if !meta.is_ok_and(|meta| meta.kind == FileKind::File && meta.mode & 0o111 != 0) {
+        if !meta.is_ok_and(|meta| meta.kind == FileKind::File && meta.mode & mode != 0) {
             return out.flow();
         }
         describe::file(context, path, out)?;
-        out.fact(Source::file(path), self.fact(context, path, 0, path))
+        out.fact(who.source(path), self.fact(context, path, 0, path, who))
     }
 
     /// Puts out that a shell reads `path` as a script, whether or not it may be executed: its text as a command, unless it
@@ -52,12 +126,12 @@ impl Mechanism {
         let packaged = matches!(context.packages().owner(&real), Owner::Package(_));
         if packaged && !real.starts_with(b"/etc/") {
             describe::file(context, path, out)?;
-            return out.fact(Source::file(path), self.fact(context, path, 0, path));
+            return out.fact(Source::file(path), self.fact(context, path, 0, path, &Who::root()));
         }
         let Some(bytes) = settings::read(context, path, what, out)? else { return out.flow() };
         if bytes.contains(&0) {
             describe::file(context, path, out)?;
-            return out.fact(Source::file(path), self.fact(context, path, 0, path));
+            return out.fact(Source::file(path), self.fact(context, path, 0, path, &Who::root()));
         }
         self.command(context, path, 1, bytes.get(..LONGEST).unwrap_or(&bytes), out)
     }
@@ -80,21 +154,16 @@ impl Mechanism {
         out.flow()
     }
 
-    fn fact(self, context: &Context, path: &[u8], line: u32, command: &[u8]) -> StartupCommand {
-        let real = resolve(context.host.tree(), path).unwrap_or_else(|_| path.to_vec());
-        let (package, packages_known) = match context.packages().owner(&real) {
-            Owner::Package(package) => (Some(package), true),
-            Owner::Nobody => (None, true),
-            Owner::Unknown => (None, false),
-        };
+    fn fact(self, context: &Context, path: &[u8], line: u32, command: &[u8], who: &Who) -> StartupCommand {
+        let (package, packages_known) = area::owner(context, path);
         StartupCommand {
             mechanism: self.name.to_owned(),
             path: path.into(),
             line,
-            command: command.into(),
+            command: command.get(..command.len().min(64 << 10)).unwrap_or_default().into(),
             when: self.when.to_owned(),
-            user: Some(Text::from("root")),
-            as_root: true,
+            user: who.user.clone(),
+            as_root: who.as_root,
             package,
             packages_known,
         }

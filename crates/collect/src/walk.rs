@@ -24,17 +24,24 @@ pub(crate) struct Walk<'a> {
     skipped: BTreeSet<Vec<u8>>,
     what: &'static str,
     left: usize,
+    prune: fn(&[u8]) -> bool,
 }
 
 impl<'a> Walk<'a> {
     /// A walk for `what`, over at most `most` names in all.
     pub(crate) fn new(context: &'a Context, what: &'static str, most: usize, out: &mut Out) -> Self {
-        let mut walk = Self { context, skipped: BTreeSet::new(), what, left: most };
+        let mut walk = Self { context, skipped: BTreeSet::new(), what, left: most, prune: |_| false };
         walk.skipped.extend([b"/proc".to_vec(), b"/sys".to_vec()]);
         if context.host.kernel().is_some() {
             walk.skip_mounts(out);
         }
         walk
+    }
+
+    /// The same walk, which does not enter the directories that `prune` names.
+    pub(crate) fn without(mut self, prune: fn(&[u8]) -> bool) -> Self {
+        self.prune = prune;
+        self
     }
 
     /// Walks `root` and what is below it, unless an earlier walk of this one did, using at most `most` names.
@@ -48,7 +55,7 @@ impl<'a> Walk<'a> {
         let mut own = most.min(self.left);
         let mut todo = vec![(root.to_vec(), 0_usize)];
         while let Some((path, depth)) = todo.pop() {
-            if self.skipped.contains(&path) {
+            if self.skipped.contains(&path) || (self.prune)(&path) {
                 continue;
             }
             if is_image_tree(&path) {

@@ -1,6 +1,6 @@
 //! What makes a command that starts by itself worth a second look.
 
-use super::{Files, item, walk};
+use super::{Files, calls, code, item, walk};
 use calma_record::{Severity, Text};
 use std::collections::BTreeSet;
 
@@ -118,6 +118,23 @@ pub fn command(files: &Files<'_>, command: &Text, as_root: bool) -> Weight {
 pub fn file(files: &Files<'_>, path: &Text, as_root: bool) -> Weight {
     let mut scale = Scale::new(files, as_root);
     item::run(&mut scale, path.as_bytes(), 0);
+    scale.weight()
+}
+
+/// Weighs what a file does, and who may change it, but not where it stands: for places that are hidden by their nature.
+pub fn content(files: &Files<'_>, path: &Text, as_root: bool) -> Weight {
+    let mut scale = Scale::new(files, as_root);
+    item::content(&mut scale, path.as_bytes(), 0);
+    scale.weight()
+}
+
+/// Weighs a line of a program in the language that the interpreter's name says, as it would stand behind `-c` or `-e`.
+pub fn one_line(files: &Files<'_>, interpreter: &[u8], text: &Text, as_root: bool) -> Weight {
+    let mut scale = Scale::new(files, as_root);
+    if let Some(language) = code::language(interpreter) {
+        code::weigh(&mut scale, language, text.as_bytes(), true);
+        calls::weigh(&mut scale, language, text.as_bytes(), 1);
+    }
     scale.weight()
 }
 

@@ -110,7 +110,7 @@ fn out_of_place(files: &Files<'_>, row: &StartupCommand) -> Weight {
 }
 
 /// Who may change the file that names a command, and whether its name is made to be overlooked.
-fn changeable(files: &Files<'_>, row: &StartupCommand) -> Weight {
+pub fn changeable(files: &Files<'_>, row: &StartupCommand) -> Weight {
     let mut weight = Weight::default();
     let Some(file) = files.get(&row.path).filter(|file| file.what == "file") else { return weight };
     if row.as_root && (file.mode & 0o002 != 0 || (file.uid != 0 && row.package.is_none())) {

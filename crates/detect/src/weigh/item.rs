@@ -1,7 +1,7 @@
 //! What is odd about one file as a thing that is run or loaded, and about variables that make programs load one.
 
 use super::command::{Scale, Strength};
-use super::{code, places, walk};
+use super::{calls, code, places, walk};
 use calma_record::Text;
 
 /// Scripts are followed from one to the next this often.
@@ -13,6 +13,11 @@ pub(super) fn run(scale: &mut Scale<'_, '_>, path: &[u8], depth: usize) {
         return;
     }
     place(scale, path);
+    content(scale, path, depth);
+}
+
+/// What the file at `path` is and does, wherever it stands.
+pub(super) fn content(scale: &mut Scale<'_, '_>, path: &[u8], depth: usize) {
     let Some(row) = scale.files.get(&Text::from(path)) else { return };
     let file = row.fact;
     let real = file.real.as_ref().map_or(path, Text::as_bytes);
@@ -80,7 +85,10 @@ pub(super) fn script(scale: &mut Scale<'_, '_>, path: &[u8], text: &[u8], depth:
         .and_then(code::language)
         .or_else(|| (line.is_empty()).then(|| code::language_of_name(path)).flatten());
     match language {
-        Some(language) => code::weigh(scale, language, text, false),
+        Some(language) => {
+            code::weigh(scale, language, text, false);
+            calls::weigh(scale, language, text, depth);
+        }
         None => {
             walk::text(scale, text, depth);
         }

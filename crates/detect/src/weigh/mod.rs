@@ -1,6 +1,7 @@
 //! What makes a path or a command worth a second look: judgements that several detectors share.
 
 mod acts;
+mod calls;
 mod code;
 mod command;
 mod draft;
@@ -14,8 +15,8 @@ mod shell;
 mod tests;
 mod walk;
 
-pub use command::{Weight, command, file, variable};
-pub use draft::{draft, hooks, scheduled_jobs, startup_commands};
+pub use command::{Weight, command, content, file, one_line, variable};
+pub use draft::{changeable, draft, hooks, scheduled_jobs, startup_commands};
 pub use files::Files;
 pub use places::{is_below, is_deceptive, is_hidden, is_open, is_packaged_place};
 pub use processes::{Processes, identity, who};

@@ -42,6 +42,7 @@ mod ssh_setting;
 mod startup_command;
 mod sudo_rule;
 mod system;
+mod system_setting;
 mod unit;
 mod walked_directory;
 mod web_file;
@@ -87,6 +88,7 @@ pub use ssh_setting::SshSetting;
 pub use startup_command::StartupCommand;
 pub use sudo_rule::SudoRule;
 pub use system::System;
+pub use system_setting::SystemSetting;
 pub use unit::Unit;
 pub use walked_directory::WalkedDirectory;
 pub use web_file::WebFile;
@@ -140,6 +142,7 @@ pub enum Fact {
     StartupCommand(StartupCommand),
     SudoRule(SudoRule),
     System(System),
+    SystemSetting(SystemSetting),
     Unit(Unit),
     WalkedDirectory(WalkedDirectory),
     WebFile(WebFile),
@@ -190,6 +193,7 @@ impl Fact {
             Self::StartupCommand(_) => StartupCommand::NAME,
             Self::SudoRule(_) => SudoRule::NAME,
             Self::System(_) => System::NAME,
+            Self::SystemSetting(_) => SystemSetting::NAME,
             Self::Unit(_) => Unit::NAME,
             Self::WalkedDirectory(_) => WalkedDirectory::NAME,
             Self::WebFile(_) => WebFile::NAME,
@@ -241,6 +245,7 @@ pub fn schemas() -> Vec<Schema> {
         StartupCommand::schema,
         SudoRule::schema,
         System::schema,
+        SystemSetting::schema,
         Unit::schema,
         WalkedDirectory::schema,
         WebFile::schema,
