@@ -41,6 +41,7 @@ mod sudo_rules;
 mod system;
 mod udev_rules;
 mod units;
+mod web_applications;
 mod web_files;
 mod web_settings;
 
@@ -86,6 +87,7 @@ pub static ALL: &[crate::Collector] = &[
     system::COLLECTOR,
     udev_rules::COLLECTOR,
     units::COLLECTOR,
+    web_applications::COLLECTOR,
     web_files::COLLECTOR,
     web_settings::COLLECTOR,
 ];

@@ -55,6 +55,7 @@ mod sudo_rules;
 mod udev_rule;
 mod unheld_listener;
 mod unit_command;
+mod web_application;
 mod web_setting;
 mod web_shell;
 mod xdp_socket;
@@ -115,6 +116,7 @@ pub static ALL: &[crate::Detector] = &[
     udev_rule::DETECTOR,
     unheld_listener::DETECTOR,
     unit_command::DETECTOR,
+    web_application::DETECTOR,
     web_setting::DETECTOR,
     web_shell::DETECTOR,
     xdp_socket::DETECTOR,

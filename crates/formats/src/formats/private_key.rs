@@ -80,9 +80,7 @@ fn binary(bytes: &[u8]) -> Option<Key> {
         [0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, ..] | [0xce, 0xce, 0xce, 0xce, 0, 0, 0, ..] => {
             key(Kind::KeyStore, Some(true))
         }
-        [0x03, 0xd9, 0xa2, 0x9a, 0x65..=0x67, 0xfb, 0x4b, 0xb5, ..] => {
-            key(Kind::PasswordStore, Some(true))
-        }
+        [0x03, 0xd9, 0xa2, 0x9a, 0x65..=0x67, 0xfb, 0x4b, 0xb5, ..] => key(Kind::PasswordStore, Some(true)),
         // SEQUENCE of version 3 and content info: PFX (RFC 7292 section 4).
         [0x30, 0x82, _, _, 0x02, 0x01, 0x03, 0x30, ..] => key(Kind::KeyStore, Some(true)),
         // Secret-key packets, old and new form, version 4 or 6 (RFC 9580 section 4.2 and 5.5.2).

@@ -3,10 +3,13 @@
 mod other;
 mod php;
 mod php_fold;
+mod php_outline;
 mod php_tokens;
 mod php_words;
 
 use crate::Format;
+
+pub use php_outline::{Act, Base, Include, Outline, outline};
 
 /// Card of this format.
 pub const FORMAT: Format = Format {
@@ -16,6 +19,7 @@ pub const FORMAT: Format = Format {
     samples: &[
         b"<html><?php /* c */ $a = $_POST['k']; # x\nfunction f($p) { return trim($p . \"x{$p}\"); }\n$n = \"str\" . strrev('txet'); echo `ls $n`; ?>\n<?= f($a) ?>",
         b"<?php $s = <<<'X'\ntext $a\nX;\nforeach ($_GET as $k => $v) { include $v; } $f = chr(97).\"\\x62\\143\"; $f($k);",
+        b"<?php @include(__DIR__ . \"/\\x61.ico\"); require_once ABSPATH . 'b.php'; include base64_decode('L3RtcC94'); wp_insert_user($a);",
         b"<%@ page import=\"java.io.*\" %><% String a = request.getParameter(\"a\"); out.print(a); %>",
         b"#!/bin/sh\nX=$(echo \"$QUERY_STRING\" | sed s/a/b/)\necho \"$X\"\n",
         b"#!/usr/bin/perl\nuse CGI; my $x = param('a'); print `date $y`; open(F, \"<$x\");\n",
@@ -23,6 +27,7 @@ pub const FORMAT: Format = Format {
     ],
     feed: |bytes| {
         drop(signals(bytes, Language::of(b"x.php", bytes)));
+        drop(outline(bytes));
         for language in [Language::Php, Language::Java, Language::Asp, Language::Shell, Language::Perl, Language::Python] {
             drop(signals(bytes, language));
         }

@@ -45,6 +45,8 @@ mod system;
 mod system_setting;
 mod unit;
 mod walked_directory;
+mod web_application;
+mod web_code;
 mod web_file;
 mod web_setting;
 
@@ -91,6 +93,8 @@ pub use system::System;
 pub use system_setting::SystemSetting;
 pub use unit::Unit;
 pub use walked_directory::WalkedDirectory;
+pub use web_application::WebApplication;
+pub use web_code::WebCode;
 pub use web_file::WebFile;
 pub use web_setting::WebSetting;
 
@@ -145,6 +149,8 @@ pub enum Fact {
     SystemSetting(SystemSetting),
     Unit(Unit),
     WalkedDirectory(WalkedDirectory),
+    WebApplication(WebApplication),
+    WebCode(WebCode),
     WebFile(WebFile),
     WebSetting(WebSetting),
 }
@@ -196,6 +202,8 @@ impl Fact {
             Self::SystemSetting(_) => SystemSetting::NAME,
             Self::Unit(_) => Unit::NAME,
             Self::WalkedDirectory(_) => WalkedDirectory::NAME,
+            Self::WebApplication(_) => WebApplication::NAME,
+            Self::WebCode(_) => WebCode::NAME,
             Self::WebFile(_) => WebFile::NAME,
             Self::WebSetting(_) => WebSetting::NAME,
         }
@@ -248,6 +256,8 @@ pub fn schemas() -> Vec<Schema> {
         SystemSetting::schema,
         Unit::schema,
         WalkedDirectory::schema,
+        WebApplication::schema,
+        WebCode::schema,
         WebFile::schema,
         WebSetting::schema,
     ]

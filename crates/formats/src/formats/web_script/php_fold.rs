@@ -26,6 +26,24 @@ pub(super) fn fold(text: &[u8], tokens: &[Token], constants: &Constants<'_>) -> 
     (folder.at == tokens.len()).then_some(folded)
 }
 
+/// Functions whose value is known where their argument is.
+pub(super) fn is_text_function(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"chr"
+            | b"pack"
+            | b"strrev"
+            | b"str_rot13"
+            | b"base64_decode"
+            | b"hex2bin"
+            | b"urldecode"
+            | b"rawurldecode"
+            | b"trim"
+            | b"strtolower"
+            | b"strtoupper"
+    )
+}
+
 struct Folder<'a> {
     text: &'a [u8],
     tokens: &'a [Token],
