@@ -145,7 +145,42 @@ impl Case {
         name: &str,
         write: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>,
     ) -> Result<PathBuf, CaseError> {
-        let folder = self.folder.make_sub("derived")?;
+        Self::write_over(&self.folder.make_sub("derived")?, name, write)
+    }
+
+    /// Writes a file of `private/` whole, in the place of one of that name: what belongs to the case and is never part
+    /// of what is handed on. Only this user can read it.
+    ///
+    /// # Errors
+    /// When it can not be written; a file begun is removed.
+    pub fn put_private(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, CaseError> {
+        let write = |file: &mut std::fs::File| std::io::Write::write_all(file, bytes);
+        Self::write_over(&self.folder.make_sub("private")?, name, write)
+    }
+
+    /// A file of `private/`; `None` if there is none.
+    ///
+    /// # Errors
+    /// When it is there and can not be read.
+    pub fn private(&self, name: &str) -> Result<Option<Vec<u8>>, CaseError> {
+        if !self.folder.has("private") {
+            return Ok(None);
+        }
+        let folder = self.folder.sub("private")?;
+        if !folder.has(name) {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut folder.read(name)?, &mut bytes)
+            .map_err(|error| folder.fault("can not read", name, error))?;
+        Ok(Some(bytes))
+    }
+
+    fn write_over(
+        folder: &Folder,
+        name: &str,
+        write: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>,
+    ) -> Result<PathBuf, CaseError> {
         let unfinished = format!(".{name}.{}", std::process::id());
         folder.remove(&unfinished);
         let mut file = folder.create_new(&unfinished)?;

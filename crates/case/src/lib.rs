@@ -8,7 +8,8 @@
 //! | `streams/NAME.calma` | one chain of frames each ([`calma_record::frame`]), one writer each |
 //! | `evidence/ab/SHA256.zst` | pieces of evidence by the digest of their bytes; compressed, so that none can be run |
 //! | `evidence/partial/` | pieces that did not come to their end |
-//! | `derived/` | whatever can be made again from the rest |
+//! | `derived/` | whatever can be made again from the rest: the report |
+//! | `private/` | what is never handed on: the list of stand-ins of redacted exports |
 //! | `README.txt` | for whoever finds the folder |
 //!
 //! A stream begins with the keeper's [`Opening`]. The host's records keep the numbers the host gave them; the keeper's

@@ -178,7 +178,7 @@ impl Case {
 
     fn strays(&self, result: &mut Verification) -> Result<(), CaseError> {
         let ours: BTreeSet<&str> =
-            Self::PINNED.into_iter().chain(["streams", "evidence", "derived"]).collect();
+            Self::PINNED.into_iter().chain(["streams", "evidence", "derived", "private"]).collect();
         let names = self.root().names()?;
         result
             .strays

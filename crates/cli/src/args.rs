@@ -123,12 +123,17 @@ pub(crate) struct Show {
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 pub(crate) struct Report {
-    /// The case's folder; the newest one if not given
+    /// The cases' folders; the newest one if none is given; several hosts of one
+    /// incident give an index of what they share
     #[arg(value_name = "CASE")]
-    pub(crate) case: Option<PathBuf>,
-    /// Where to write; into the case if not given
+    pub(crate) cases: Vec<PathBuf>,
+    /// Where to write, to hand it on: secrets, names and addresses are replaced.
+    /// Without it, the page goes into the case, as it is
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// With --out: replace nothing
+    #[arg(long)]
+    pub(crate) no_redact: bool,
 }
 
 /// Arguments of `case`.
@@ -168,6 +173,18 @@ pub(crate) struct Export {
     /// The facts as JSON lines, without columns that may hold secrets, instead of the whole case
     #[arg(long)]
     pub(crate) redacted: bool,
+    /// Every instant of every fact, for Timesketch (JSON lines)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) timesketch: Option<PathBuf>,
+    /// Every finding and fact in the Elastic Common Schema (JSON lines)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ecs: Option<PathBuf>,
+    /// The files' times as a bodyfile, for mactime
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bodyfile: Option<PathBuf>,
+    /// With these three: keep secrets, names and addresses instead of stand-ins
+    #[arg(long)]
+    pub(crate) no_redact: bool,
 }
 
 /// Arguments of the observing side.

@@ -8,6 +8,7 @@ mod notices;
 mod paper;
 mod places;
 mod progress;
+mod redaction;
 mod show;
 
 use args::{Arguments, Command};

@@ -1,10 +1,13 @@
 //! From a page and its case to the report.
 
+use crate::show;
+use anyhow::Context as _;
 use calma_case::Case;
 use calma_recovery::{Dossier, SECTIONS, Seen, dossier, glossary};
 use calma_views::Page;
 use calma_views::report::{Report, Row, Section, Table};
-use std::path::PathBuf;
+use calma_views::text::wrap;
+use std::path::{Path, PathBuf};
 
 /// The report's name in a case.
 const NAME: &str = "report.html";
@@ -73,8 +76,37 @@ pub(crate) fn keep(case: &Case, report: &Report) -> anyhow::Result<PathBuf> {
 /// Writes the report of a look that was just made. Without it the look is as good: what went wrong becomes a notice.
 pub(crate) fn after(case: &Case, mut page: Page) -> Page {
     match report(case, page.clone()).and_then(|report| keep(case, &report)) {
-        Ok(place) => page.report = Some(crate::show::path(&place)),
+        Ok(place) => page.report = Some(show::path(&place)),
         Err(error) => page.notices.push(format!("The report could not be written: {error}.")),
     }
     page
+}
+
+/// Writes a new file that the user named; never over one that is there.
+#[expect(clippy::disallowed_methods, reason = "the user named this file on his own machine")]
+pub(crate) fn hand_on(
+    file: &Path,
+    write: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>,
+) -> anyhow::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut to = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
+        .with_context(|| format!("{} can not be made", show::path(file)))?;
+    write(&mut to)
+        .and_then(|()| to.sync_all())
+        .with_context(|| format!("{} can not be written", show::path(file)))
+}
+
+/// Says what stands in a file that was written to be handed on, and the next step.
+pub(crate) fn handed_on(file: &Path, no_redact: bool) {
+    let kept = if no_redact {
+        "Nothing was replaced: it holds what the case holds, secrets too."
+    } else {
+        "Secrets, names and addresses were replaced; who is who stays in the case (private/stand-ins.json)."
+    };
+    let next = format!("Next: look through {} before you hand it on.", show::path(file));
+    eprint!("\n{}{}", wrap("  ", kept), wrap("  ", &next));
 }

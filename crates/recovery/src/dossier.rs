@@ -3,7 +3,7 @@
 use crate::review::each_record;
 use crate::sections::ABOUT_THE_LOOK;
 use calma_case::{Case, CaseError};
-use calma_record::{Blob, Body, Fact, Record, RecordId, Schema, Source, StreamName, kinds};
+use calma_record::{Blob, Body, Fact, RecordId, Schema, Source, kinds};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,73 +36,96 @@ pub struct Dossier {
     pub ahead_ms: Option<i64>,
 }
 
-/// Reads the newest look of a case. Rows in `wanted` are kept whatever their number.
+/// Something that is told while the newest look of a case is read.
+#[derive(Debug)]
+pub enum Told<'a> {
+    /// The columns of a kind, before its first row. It may come again with more columns.
+    Kind(&'a Schema),
+    /// A fact, with its kind.
+    Row(&'a str, Seen),
+    /// A piece of evidence.
+    Piece(&'a Blob),
+    /// Milliseconds that the host's clock was ahead of the keeper's.
+    Ahead(i64),
+}
+
+/// Reads the newest look of a case, row by row, whatever its kinds; also those of a later version.
+///
+/// # Errors
+/// When the case can not be read.
+pub fn each_row(case: &Case, mut each: impl FnMut(Told<'_>)) -> Result<(), CaseError> {
+    // A schema of another version adds kinds and columns; it never takes a role from what is known here.
+    kinds::schemas().iter().for_each(|schema| each(Told::Kind(schema)));
+    each_record(case, |stream, record| {
+        let id = || RecordId { stream: stream.clone(), seq: record.seq };
+        match &record.body {
+            Body::Schema(schema) => each(Told::Kind(schema)),
+            Body::Fact { fact, .. } if ABOUT_THE_LOOK.contains(&fact.kind()) => {
+                if let Fact::ClockOffset(offset) = fact.as_ref() {
+                    each(Told::Ahead(offset.ahead_ms));
+                }
+            }
+            Body::Fact { from, fact } => {
+                // A fact is stored as an object with one member, named by its kind.
+                if let Ok(Value::Object(object)) = serde_json::to_value(fact) {
+                    rows(object, &id, from, &mut each);
+                }
+            }
+            Body::Unknown(Value::Object(body)) => {
+                let Some(Value::Object(fact)) = body.get("fact") else { return };
+                let from =
+                    fact.get("from").and_then(|from| serde_json::from_value::<Source>(from.clone()).ok());
+                if let (Some(from), Some(Value::Object(is))) = (from, fact.get("is")) {
+                    rows(is.clone(), &id, &from, &mut each);
+                }
+            }
+            Body::Blob(blob) => each(Told::Piece(blob)),
+            _ => {}
+        }
+    })
+}
+
+fn rows(
+    object: Map<String, Value>,
+    id: &dyn Fn() -> RecordId,
+    from: &Source,
+    each: &mut impl FnMut(Told<'_>),
+) {
+    for (kind, columns) in object {
+        if let Value::Object(columns) = columns {
+            each(Told::Row(&kind, Seen { record: id(), from: from.clone(), columns }));
+        }
+    }
+}
+
+/// Reads the newest look of a case whole, for reading. Rows in `wanted` are kept whatever their number.
 ///
 /// # Errors
 /// When the case can not be read.
 pub fn dossier(case: &Case, wanted: &BTreeSet<RecordId>) -> Result<Dossier, CaseError> {
     let mut dossier = Dossier::default();
-    for schema in kinds::schemas() {
-        dossier.schemas.insert(schema.kind.clone(), schema);
-    }
-    each_record(case, |stream, record| dossier.take(stream, record, wanted))?;
+    each_row(case, |told| match told {
+        Told::Kind(schema) => learn(&mut dossier.schemas, schema),
+        Told::Ahead(ms) => dossier.ahead_ms = dossier.ahead_ms.or(Some(ms)),
+        Told::Piece(piece) => dossier.pieces.push(piece.clone()),
+        Told::Row(kind, row) => {
+            let room = dossier.rows.get(kind).is_none_or(|rows| rows.len() < ROWS);
+            if room || wanted.contains(&row.record) {
+                dossier.rows.entry(kind.to_owned()).or_default().push(row);
+            } else {
+                *dossier.left_out.entry(kind.to_owned()).or_default() += 1;
+            }
+        }
+    })?;
     Ok(dossier)
 }
 
-impl Dossier {
-    fn take(&mut self, stream: &StreamName, record: &Record, wanted: &BTreeSet<RecordId>) {
-        let id = || RecordId { stream: stream.clone(), seq: record.seq };
-        match &record.body {
-            // A schema of another version adds kinds and columns; it never takes a role from what is known here.
-            Body::Schema(schema) => {
-                let known = self.schemas.entry(schema.kind.clone()).or_insert_with(|| Schema::clone(schema));
-                for column in &schema.columns {
-                    if known.columns.iter().all(|known| known.name != column.name) {
-                        known.columns.push(column.clone());
-                    }
-                }
-            }
-            Body::Fact { fact, .. } if ABOUT_THE_LOOK.contains(&fact.kind()) => {
-                if let Fact::ClockOffset(offset) = fact.as_ref() {
-                    self.ahead_ms = self.ahead_ms.or(Some(offset.ahead_ms));
-                }
-            }
-            Body::Fact { from, fact } => {
-                let kind = fact.kind();
-                if !self.has_room(kind) && !wanted.contains(&id()) {
-                    *self.left_out.entry(kind.to_owned()).or_default() += 1;
-                    return;
-                }
-                // A fact is stored as an object with one member, named by its kind.
-                let Ok(Value::Object(object)) = serde_json::to_value(fact) else { return };
-                for (kind, columns) in object {
-                    self.put(id(), from.clone(), kind, columns);
-                }
-            }
-            Body::Unknown(Value::Object(body)) => {
-                let Some(Value::Object(fact)) = body.get("fact") else { return };
-                let from = fact.get("from").and_then(|from| serde_json::from_value(from.clone()).ok());
-                let (Some(from), Some(Value::Object(is))) = (from, fact.get("is")) else { return };
-                for (kind, columns) in is {
-                    if self.has_room(kind) {
-                        self.put(id(), Source::clone(&from), kind.clone(), columns.clone());
-                    } else {
-                        *self.left_out.entry(kind.clone()).or_default() += 1;
-                    }
-                }
-            }
-            Body::Blob(blob) => self.pieces.push(blob.clone()),
-            _ => {}
-        }
-    }
-
-    fn has_room(&self, kind: &str) -> bool {
-        self.rows.get(kind).is_none_or(|rows| rows.len() < ROWS)
-    }
-
-    fn put(&mut self, record: RecordId, from: Source, kind: String, columns: Value) {
-        if let Value::Object(columns) = columns {
-            self.rows.entry(kind).or_default().push(Seen { record, from, columns });
+/// Takes a schema into what is known: new kinds and new columns, no other role for a known one.
+pub fn learn(known: &mut BTreeMap<String, Schema>, schema: &Schema) {
+    let known = known.entry(schema.kind.clone()).or_insert_with(|| schema.clone());
+    for column in &schema.columns {
+        if known.columns.iter().all(|known| known.name != column.name) {
+            known.columns.push(column.clone());
         }
     }
 }

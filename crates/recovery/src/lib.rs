@@ -6,6 +6,7 @@
 
 mod child;
 mod dossier;
+mod incident;
 mod link;
 mod look;
 mod mounted;
@@ -13,7 +14,8 @@ mod review;
 mod sections;
 
 pub use child::LocalChild;
-pub use dossier::{Dossier, Seen, Term, dossier, glossary};
+pub use dossier::{Dossier, Seen, Term, Told, dossier, each_row, glossary, learn};
+pub use incident::{Shared, Tie, shared};
 pub use link::{Link, LinkOptions, Program};
 pub use look::{Ask, HostSide, HostSideError, LookError, Looked, Moment, look};
 pub use mounted::may_change;

@@ -10,6 +10,7 @@
 
 pub mod bed;
 pub mod binaries;
+pub mod browser;
 pub mod guest;
 mod memory;
 pub mod network;

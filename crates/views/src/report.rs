@@ -10,8 +10,11 @@ mod about;
 mod data;
 mod facts;
 mod findings;
+mod incident;
 mod shell;
 mod words;
+
+pub use incident::write_incident;
 
 use crate::Page;
 use calma_record::{Blob, RecordId, Schema, Source};

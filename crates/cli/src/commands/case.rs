@@ -65,6 +65,11 @@ fn verify(case: &Case) -> anyhow::Result<Exit> {
 fn export(arguments: &Export) -> anyhow::Result<Exit> {
     use std::io::IsTerminal as _;
     let case = Case::open(&places::newest(arguments.folder.case.as_deref())?)?;
+    let written = super::exchange::run_if_asked(&case, arguments)?;
+    if let Some(first) = written.first().filter(|_| arguments.to.is_none()) {
+        crate::paper::handed_on(first, arguments.no_redact);
+        return Ok(Exit::Done);
+    }
     let form = if arguments.redacted { ExportForm::JsonLines } else { ExportForm::Tar };
     let what = ExportOptions { form, secrets: false };
     match &arguments.to {

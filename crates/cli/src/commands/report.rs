@@ -2,30 +2,34 @@
 
 use crate::args::Report;
 use crate::exit::Exit;
+use crate::redaction::Redaction;
 use crate::{paper, places, show};
-use anyhow::Context as _;
 use calma_case::Case;
 use calma_views::text::wrap;
+use std::path::PathBuf;
 
-/// Judges the case again with today's detectors and writes its report.
-#[expect(clippy::disallowed_methods, reason = "the user named this file on his own machine")]
+/// Judges the cases again with today's detectors and writes their report, or the index of several.
 pub(crate) fn run(arguments: &Report) -> anyhow::Result<Exit> {
-    let case = Case::open(&places::newest(arguments.case.as_deref())?)?;
+    if arguments.cases.len() > 1 {
+        return super::incident::run(arguments);
+    }
+    let case = Case::open(&places::newest(arguments.cases.first().map(PathBuf::as_path))?)?;
     let page = show::reviewed(&case)?;
-    let report = paper::report(&case, page)?;
-    let place = match &arguments.out {
-        None => paper::keep(&case, &report)?,
-        Some(file) => {
-            let mut to = std::fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(file)
-                .with_context(|| format!("{} can not be made", show::path(file)))?;
-            calma_views::report::write(&report, &mut to)?;
-            to.sync_all()?;
-            file.clone()
-        }
+    let mut report = paper::report(&case, page)?;
+    let Some(file) = &arguments.out else {
+        let place = paper::keep(&case, &report)?;
+        show::print(&format!(
+            "\n{}",
+            wrap("  ", &format!("Next: open {} in a browser.", show::path(&place)))
+        ));
+        return Ok(Exit::Done);
     };
-    show::print(&wrap("\n  ", &format!("Next: open {} in a browser.", show::path(&place))));
+    if !arguments.no_redact {
+        let mut redaction = Redaction::of(&case, &report.page)?;
+        redaction.report(&mut report);
+        redaction.keep(&case)?;
+    }
+    paper::hand_on(file, |to| calma_views::report::write(&report, to))?;
+    paper::handed_on(file, arguments.no_redact);
     Ok(Exit::Done)
 }

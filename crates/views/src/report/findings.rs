@@ -55,7 +55,7 @@ fn one(report: &Report, story: &Story, cited: &Cited<'_>) -> Markup {
     let rest: Vec<&Finding> = members.collect();
     html! {
         article class={ "story stop " (class(story.severity)) } id={ "story-" (story.number) } tabindex="-1" {
-            p .number { "Story " (story.number) }
+            p .which { "Story " (story.number) }
             h3 { (Said(&story.title)) }
             p .weight { (weight(story.severity, story.certainty)) }
             @if let Some(worst) = worst { (body(report, worst, cited)) }

@@ -177,7 +177,9 @@
         const [name, role] = this.columns[column];
         const value = this.cell(at, column);
         let text = words(value), kind = "";
-        if (role === "time") { text = shortTime(text); kind = "time"; }
+        // Permission bits, as everybody writes them.
+        if (name === "mode" && typeof value === "number") { text = value.toString(8).padStart(4, "0"); kind = "number"; }
+        else if (role === "time") { text = shortTime(text); kind = "time"; }
         else if (typeof value === "number") kind = "number";
         else if (["path", "secret", "address", "digest", "unit"].includes(role)) kind = "code";
         if (text.length > 180) text = `${text.slice(0, 180)}…`;
@@ -192,7 +194,8 @@
       const [, , view, place] = this.rows[at];
       const first = this.columns.findIndex((column) => column[1] === "path");
       const [how, forger] = this.views[view];
-      const pairs = this.columns.map(([name, , doc], column) => [label(name), words(this.cell(at, column)), doc]).filter(([, value]) => value !== "");
+      const shown = (name, value) => name === "mode" && typeof value === "number" ? value.toString(8).padStart(4, "0") : words(value);
+      const pairs = this.columns.map(([name, , doc], column) => [label(name), shown(name, this.cell(at, column)), doc]).filter(([, value]) => value !== "");
       pairs.push(["read from", place === 0 ? words(this.cell(at, first)) : place, "Where it was seen"], ["how", `${how}, ${forger}`, "How it was read, and who could have forged it"], ["record", this.record(at), "Where it stands in the case"]);
       const list = el("dl", { className: "row-of" }, ...pairs.map(([name, value, doc]) => el("div", {}, el("dt", { title: doc }, name), el("dd", {}, value))));
       const more = el("tr", { className: "more-of" }, el("td", { colSpan: this.main.length + 1 }, list));
