@@ -70,3 +70,15 @@ fn a_server_with_fifty_packages_is_clean() {
     drop(bed);
     assert_clean("server50 --root", &Bed::still(Release::Server50).triage_root(&[]));
 }
+
+/// Web applications, their languages, databases, containers and backups from packages, and WordPress as people unpack
+/// it themselves. Three gigabytes: part of the soak.
+#[test]
+fn a_server_with_web_applications_is_clean() {
+    let name = "a_server_with_web_applications_is_clean";
+    if std::env::var_os("CALMA_SOAK").is_none() || skip_without_root(name) {
+        eprintln!("skipped: {name} (part of bench/soak)");
+        return;
+    }
+    assert_clean("apps --root", &Bed::still(Release::Apps).triage_root(&[]));
+}

@@ -14,6 +14,8 @@ pub enum Release {
     Trixie,
     /// Debian 12 with fifty common server packages (built for the soak alone: minutes and 2 GB).
     Server50,
+    /// Debian 12 with web applications, their languages, databases, containers and backups (3 GB).
+    Apps,
 }
 
 impl Release {
@@ -23,6 +25,7 @@ impl Release {
             Self::Bookworm => "bookworm",
             Self::Trixie => "trixie",
             Self::Server50 => "server50",
+            Self::Apps => "apps",
         }
     }
 }

@@ -108,7 +108,7 @@ fn capability(shape: usize, random: &mut Random) -> Plant {
 }
 
 /// Web shells as the field describes them, encoded; each ends before its first working line.
-fn shell_text(number: usize) -> Vec<u8> {
+pub(super) fn shell_text(number: usize) -> Vec<u8> {
     use base64::Engine as _;
     const SHELLS: [&str; 4] = [
         // <?php if (PHP_SAPI !== 'never') { exit; } @eval(base64_decode($_POST['…']));

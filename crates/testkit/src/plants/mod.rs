@@ -5,49 +5,70 @@
 //! copies of the sleeping helper or of `true`, scripts start with `exit 0`, addresses are loopback ones, web shells
 //! stop before their first line and are kept encoded until they are planted.
 
+mod access;
 mod accounts;
+mod attributes;
 mod benign;
+mod boot;
+mod bus;
+mod cloud;
+mod elf;
 mod files;
+mod languages;
+mod libraries;
+mod living;
 mod names;
+mod packages;
+mod portable;
 mod processes;
+mod ransom;
+mod session;
 mod startup;
+mod step;
+mod suppression;
+mod web;
 
 pub use benign::near_misses;
+pub use step::Step;
 
 use crate::bed::Bed;
-use crate::binaries;
 use crate::random::Random;
-use std::fs;
 
-/// One thing done to the victim.
-#[derive(Debug, Clone)]
-pub enum Step {
-    /// Writes a file: path, content, mode.
-    File(String, Vec<u8>, u32),
-    /// Puts the static helper there, with this mode.
-    Helper(String, u32),
-    /// Copies a file of the victim: from, to, mode.
-    Copy(String, String, u32),
-    /// Makes a symbolic link: path, target.
-    Link(String, String),
-    /// Adds lines at the end of a file, which it makes if need be.
-    Append(String, String),
-    /// Adds lines at the start of a file.
-    Prepend(String, String),
-    /// Gives a file to an account: path, uid, gid, mode.
-    Own(String, u32, u32, u32),
-    /// Sets an extended attribute: path, name, value.
-    Attribute(String, &'static str, Vec<u8>),
-    /// Runs a script inside (only in a booted victim).
-    Run(String),
-    /// Starts a command inside that goes on; its pid counts as expected.
-    Live(String),
-}
+/// What servers have beside the table of mechanisms: numbers from 101 on.
+pub const HIDDEN_FOLDERS: u8 = 101;
+/// Everybody may write to what root runs or reads.
+pub const WORLD_WRITABLE: u8 = 102;
+/// Times that contradict each other.
+pub const TIMES: u8 = 103;
+/// The agent of a cluster's node, and its static pods.
+pub const KUBELET: u8 = 104;
+/// The settings of build runners.
+pub const CI_RUNNERS: u8 = 105;
+/// Scanners and watchers that are switched off.
+pub const SECURITY_TOOLS: u8 = 106;
+/// Backups that are switched off or destroyed.
+pub const BACKUPS: u8 = 107;
+/// Hooks of hosting panels.
+pub const PANELS: u8 = 108;
+/// Code among files that users send.
+pub const UPLOADS: u8 = 109;
+/// Code that a web application loads by itself.
+pub const MUST_USE: u8 = 110;
+/// Filters of mail servers and mailboxes.
+pub const MAIL_FILTERS: u8 = 111;
+/// What ransomware leaves.
+pub const RANSOM: u8 = 113;
+/// Credentials, portable services and extensions of systemd.
+pub const CREDENTIALS: u8 = 114;
+/// Timetables of accounts without a person.
+pub const SERVICE_TABLES: u8 = 115;
+/// Files that are deleted but open.
+pub const DELETED_OPEN: u8 = 116;
 
 /// A planted situation.
 #[derive(Debug, Clone, Default)]
 pub struct Plant {
-    /// Number of the mechanism in the table of hiding and persistence.
+    /// Number of the mechanism in the table of hiding and persistence, or one of the constants above.
     pub mechanism: u8,
     /// What it plays.
     pub what: String,
@@ -73,6 +94,21 @@ impl Plant {
         self.step(Step::File(path.into(), content.into(), mode))
     }
 
+    /// A harmless program of no package: what `true` is, under another name.
+    pub(crate) fn program(self, path: &str) -> Self {
+        self.step(Step::Copy("/bin/true".into(), path.to_owned(), 0o755))
+    }
+
+    /// An account with a home folder.
+    pub(crate) fn account(self, name: &str, uid: u32, home: &str, shell: &str) -> Self {
+        let append = |file: &str, line: String| Step::Append(file.to_owned(), line);
+        self.step(append("/etc/passwd", format!("{name}:x:{uid}:{uid}:{name}:{home}:{shell}\n")))
+            .step(append("/etc/group", format!("{name}:x:{uid}:\n")))
+            .step(append("/etc/shadow", format!("{name}:*:19700:0:99999:7:::\n")))
+            .step(Step::Folder(home.to_owned(), 0o755))
+            .step(Step::Own(home.to_owned(), uid, uid, 0o755))
+    }
+
     pub(crate) fn helper(self, path: impl Into<String>) -> Self {
         self.step(Step::Helper(path.into(), 0o755))
     }
@@ -82,51 +118,30 @@ impl Plant {
         self
     }
 
+    /// What a finding has to name: the settings, where there are any. That a program stands in a hidden folder is another
+    /// mechanism than what starts it.
+    pub fn wanted(&self) -> Vec<String> {
+        let program = |path: &String| {
+            self.steps.iter().any(|step| match step {
+                Step::Helper(to, _) => to == path,
+                Step::Copy(from, to, _) => from == "/bin/true" && to == path,
+                _ => false,
+            })
+        };
+        let settings: Vec<_> = self.paths.iter().filter(|path| !program(path)).cloned().collect();
+        if settings.is_empty() || self.mechanism == HIDDEN_FOLDERS { self.paths.clone() } else { settings }
+    }
+
     /// Whether it needs a running victim.
     pub fn live(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step, Step::Run(_) | Step::Live(_)))
+        self.steps.iter().any(Step::live)
     }
 
     /// Does it, and notes the processes.
     pub fn apply(&mut self, bed: &Bed) {
         for step in self.steps.clone() {
-            match step {
-                Step::File(path, bytes, mode) => bed.put(&path, &bytes, mode),
-                Step::Helper(path, mode) => {
-                    bed.put(&path, &fs::read(binaries::plant()).expect("the helper is built"), mode);
-                }
-                Step::Copy(from, to, mode) => {
-                    let bytes = fs::read(bed.path(&from)).unwrap_or_else(|e| panic!("{from}: {e}"));
-                    bed.put(&to, &bytes, mode);
-                }
-                Step::Link(path, target) => bed.link(&path, &target),
-                Step::Append(path, text) => edit(bed, &path, |old| format!("{old}{text}")),
-                Step::Prepend(path, text) => edit(bed, &path, |old| format!("{text}{old}")),
-                Step::Own(path, uid, gid, mode) => bed.own(&path, uid, gid, mode),
-                Step::Attribute(path, name, value) => {
-                    let flags = rustix::fs::XattrFlags::empty();
-                    rustix::fs::setxattr(bed.path(&path), name, &value, flags)
-                        .unwrap_or_else(|e| panic!("{path}: {e}"));
-                }
-                Step::Run(script) => {
-                    let output = bed.run(&script);
-                    assert!(output.ok(), "{}: {script}: {output}", self.what);
-                }
-                Step::Live(command) => {
-                    let pid = bed.live(&command);
-                    self.pids.push(pid);
-                }
-            }
+            self.pids.extend(step.apply(bed, &self.what));
         }
-    }
-}
-
-/// Changes a text file and keeps its owner and mode.
-fn edit(bed: &Bed, path: &str, change: impl FnOnce(&str) -> String) {
-    let to = bed.path(path);
-    match fs::read_to_string(&to) {
-        Ok(old) => fs::write(&to, change(&old)).unwrap_or_else(|e| panic!("{path}: {e}")),
-        Err(_) => bed.put(path, change("").as_bytes(), 0o644),
     }
 }
 
@@ -136,9 +151,40 @@ type Maker = (u8, usize, fn(usize, &mut Random) -> Plant);
 /// All mechanisms that can be planted in a container. 15 has a test of its own; 21 and 25 are for the guest.
 const MAKERS: &[&[Maker]] = &[processes::MAKERS, startup::MAKERS, accounts::MAKERS, files::MAKERS];
 
-/// The `round`-th variant of every mechanism; names and places come from the seed.
+/// What only a look at the whole system shows, and what a tree can hold; all but `living` can be planted on a tree.
+const WIDE: &[&[Maker]] = &[
+    libraries::MAKERS,
+    boot::MAKERS,
+    session::MAKERS,
+    bus::MAKERS,
+    packages::MAKERS,
+    access::MAKERS,
+    attributes::MAKERS,
+    languages::MAKERS,
+    cloud::MAKERS,
+    suppression::MAKERS,
+    portable::MAKERS,
+    web::MAKERS,
+    ransom::MAKERS,
+];
+
+/// The `round`-th variant of every mechanism of the first look; names and places come from the seed.
 pub fn round(seed: u64, round: usize) -> Vec<Plant> {
-    let makers = MAKERS.iter().copied().flatten();
+    variants(MAKERS, seed, round)
+}
+
+/// The `round`-th variant of every mechanism of the whole sweep that a tree can hold.
+pub fn wide_round(seed: u64, round: usize) -> Vec<Plant> {
+    variants(WIDE, seed, round)
+}
+
+/// The `round`-th variant of every mechanism of the whole sweep that only a running system shows.
+pub fn living_round(seed: u64, round: usize) -> Vec<Plant> {
+    variants(&[living::MAKERS], seed, round)
+}
+
+fn variants(makers: &[&[Maker]], seed: u64, round: usize) -> Vec<Plant> {
+    let makers = makers.iter().copied().flatten();
     makers
         .map(|(number, shapes, make)| {
             let mut random = Random::new(seed, u64::from(*number) * 1000 + round as u64);
@@ -149,9 +195,49 @@ pub fn round(seed: u64, round: usize) -> Vec<Plant> {
         .collect()
 }
 
-/// The largest number of shapes of any mechanism: so many rounds show all of them.
+/// The largest number of shapes of any mechanism of the first look: so many rounds show all of them.
 pub fn rounds() -> usize {
-    MAKERS.iter().copied().flatten().map(|(_, shapes, _)| *shapes).max().unwrap_or_default()
+    most(MAKERS)
+}
+
+/// The same for the whole sweep.
+pub fn wide_rounds() -> usize {
+    most(WIDE)
+}
+
+/// The same for what only a running system shows.
+pub fn living_rounds() -> usize {
+    most(&[living::MAKERS])
+}
+
+fn most(makers: &[&[Maker]]) -> usize {
+    makers.iter().copied().flatten().map(|(_, shapes, _)| *shapes).max().unwrap_or_default()
+}
+
+/// A near-miss for every mechanism of the whole sweep that a tree can hold.
+pub fn wide_near_misses() -> Vec<Plant> {
+    // Others use the account that `session` makes.
+    let all = [
+        session::near,
+        libraries::near,
+        boot::near,
+        bus::near,
+        packages::near,
+        access::near,
+        attributes::near,
+        languages::near,
+        cloud::near,
+        suppression::near,
+        portable::near,
+        web::near,
+        ransom::near,
+    ];
+    all.into_iter().flat_map(|near| near()).collect()
+}
+
+/// The same for what only a running system shows.
+pub fn living_near_misses() -> Vec<Plant> {
+    living::near()
 }
 
 #[cfg(test)]
@@ -160,17 +246,37 @@ mod tests {
 
     #[test]
     fn every_mechanism_has_three_shapes() {
-        for (number, shapes, _) in MAKERS.iter().copied().flatten() {
+        let every = || MAKERS.iter().chain(WIDE).chain([&living::MAKERS]).copied().flatten();
+        for (number, shapes, _) in every() {
             assert!(*shapes >= 3, "mechanism {number} has {shapes}");
         }
-        let mut numbers: Vec<u8> = MAKERS.iter().copied().flatten().map(|(number, ..)| *number).collect();
-        numbers.extend([15, 21, 25]);
+        let mut numbers: Vec<u8> = every().map(|(number, ..)| *number).collect();
+        // 15 and 17 have tests of their own, 21 and 25 are for the guest.
+        numbers.extend([15, 17, 21, 25]);
         numbers.sort_unstable();
+        numbers.dedup();
         let wanted = [
-            1, 2, 8, 9, 11, 12, 13, 14, 15, 21, 25, 32, 39, 40, 42, 43, 46, 47, 50, 53, 59, 60, 61, 64, 65,
-            66, 67, 72, 73, 77,
+            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 21, 25, 28, 29, 32, 34, 35,
+            36, 37, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60,
+            61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 101, 102,
+            103, 104, 105, 106, 107, 108, 109, 110, 111, 113, 114, 115, 116,
         ];
         assert_eq!(numbers, wanted);
+    }
+
+    #[test]
+    fn every_mechanism_has_a_near_miss() {
+        let near: Vec<u8> = near_misses()
+            .into_iter()
+            .chain(wide_near_misses())
+            .chain(living_near_misses())
+            .map(|p| p.mechanism)
+            .collect();
+        let every = MAKERS.iter().chain(WIDE).chain([&living::MAKERS]).copied().flatten();
+        let without: Vec<u8> =
+            every.map(|(number, ..)| *number).filter(|number| !near.contains(number)).collect();
+        // Nothing ordinary comes close to a ring or to code without a file in a container that holds no such program.
+        assert_eq!(without, [18, 19]);
     }
 
     #[test]

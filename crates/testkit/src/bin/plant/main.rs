@@ -11,6 +11,8 @@
     reason = "a test helper: it fails loudly"
 )]
 
+mod alone;
+
 use std::io::Write as _;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt as _;
@@ -34,6 +36,11 @@ fn main() {
         ["old-kernel", last, command @ ..] => old_kernel(last.parse().unwrap(), command),
         ["bpf", pin] => bpf(pin),
         ["hide", pid, command @ ..] => hide(pid, command),
+        ["own-mounts", folder] => alone::own_mounts(folder),
+        ["own-network", port] => alone::own_network(port),
+        ["ring", entries] => alone::ring(entries.parse().unwrap()),
+        ["code", kind] => alone::code(kind),
+        ["listen-to-all", interface] => alone::listen_to_all(interface),
         ["wait", ..] | [] => sleep(),
         _ => sleep(),
     }
