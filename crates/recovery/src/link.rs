@@ -182,16 +182,23 @@ impl Link {
         // Whatever came first, nobody is asked for anything after it: the next host may be connected.
         let first = from.recv_timeout(BEFORE_THE_STREAM);
         drop(asking);
-        let opened = match first {
-            Ok(Progress::There) => from.recv_timeout(BEFORE_THE_STREAM),
-            other => other,
+        let (answered, opened) = match first {
+            Ok(Progress::There) => (true, from.recv_timeout(BEFORE_THE_STREAM)),
+            other => (false, other),
         };
         match opened {
             Ok(Progress::Opened(Ok(opened))) => Ok(opened),
             Ok(Progress::Opened(Err(why))) => {
                 let (status, said) = self.end();
                 let said = if said.is_empty() { why.to_owned() } else { said };
-                Err(self.refusal(status, &said))
+                // ssh's own status for a connection that failed; the host had answered before.
+                let lost =
+                    answered && status.is_none_or(|status| status.code().is_none_or(|code| code == 255));
+                if !lost {
+                    return Err(self.refusal(status, &said));
+                }
+                let what = format!("the connection to {} was lost while calma's program was sent", self.host);
+                Err(HostSideError::new(what, io::Error::other(said)).cut())
             }
             Ok(Progress::There) | Err(_) => {
                 let (status, _) = self.end();

@@ -66,18 +66,26 @@ pub struct HostSideError {
     what: String,
     source: std::io::Error,
     instead: &'static str,
+    cut: bool,
 }
 
 impl HostSideError {
     /// What could not be done, and why.
     pub fn new(what: impl Into<String>, source: std::io::Error) -> Self {
-        Self { what: what.into(), source, instead: "" }
+        Self { what: what.into(), source, instead: "", cut: false }
     }
 
     /// What to do instead.
     #[must_use]
     pub fn instead(mut self, instead: &'static str) -> Self {
         self.instead = instead;
+        self
+    }
+
+    /// The host had answered, and the connection was lost: another try may do.
+    #[must_use]
+    pub fn cut(mut self) -> Self {
+        self.cut = true;
         self
     }
 
@@ -183,18 +191,23 @@ pub fn look(
         let last = attempt == host_side.attempts().max(1);
         let stream = match host_side.start(&keeper.ask) {
             Ok(stream) => stream,
-            // What came before the connection was cut is kept, also when it does not come back.
-            Err(error) if attempt > 1 => {
+            Err(error) => {
+                let over = last || stop.load(Ordering::Relaxed);
+                // What came before the connection was cut is kept, also when it does not come back.
+                if keeper.records == 0 && (over || !error.cut) {
+                    return Err(error.into());
+                }
                 let why = error.to_string();
                 let why = why.trim_end_matches('.');
-                keeper.looked.troubles.push(format!("It could not be reached again: {why}."));
-                if last || stop.load(Ordering::Relaxed) {
+                let again = if keeper.records == 0 { "" } else { " again" };
+                keeper.looked.troubles.push(format!("It could not be reached{again}: {why}."));
+                if over {
                     break;
                 }
+                progress(&Moment::Again(why));
                 std::thread::sleep(Duration::from_secs(u64::from(attempt)));
                 continue;
             }
-            Err(error) => return Err(error.into()),
         };
         let mut writer = case.begin("collection")?;
         for body in host_side.remarks() {

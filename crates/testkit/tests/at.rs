@@ -142,3 +142,21 @@ fn a_host_that_is_not_there_is_a_clear_error() {
     assert!(!matches!(output.code, Some(0 | 1 | 3) | None), "{output}");
     assert!(!output.err.is_empty(), "{output}");
 }
+
+/// The line dies while the program is on its way, or at the latest when the stream has begun: it is tried again.
+#[test]
+fn a_connection_lost_on_the_way_is_made_again() {
+    if skip_without_root("a_connection_lost_on_the_way_is_made_again") {
+        return;
+    }
+    let bed = Bed::booted(Release::Bookworm);
+    let killer = "while [ -z \"$(find /dev/shm -type f -size +64k)\" ]; do :; done; pkill -9 -f '^sshd.*root@notty'; exec sleep 60";
+    bed.live(killer);
+    let case = bed.work().join("case-lost").display().to_string();
+    let output = bed.calma_from_keeper(&["at", "root@srv", "triage", "--quick", "--json", "--case", &case]);
+    let report = output.report();
+    report.assert_complete();
+    let said = String::from_utf8_lossy(&output.err);
+    eprintln!("{said}");
+    assert!(said.contains("was lost") || said.contains("was cut"), "{said}");
+}
