@@ -9,6 +9,7 @@ mod formats;
 mod json;
 pub mod lines;
 mod xml;
+pub mod yara;
 pub use formats::*;
 
 /// A format's card: what it is, where it is specified, and what the harness feeds to it.
