@@ -72,6 +72,22 @@ pub(crate) struct Triage {
     /// Walk network and user-space file systems too; they may hang
     #[arg(long)]
     pub(crate) network_mounts: bool,
+    /// Search files and memory for your YARA rules (a file, or a folder with *.yar and *.yara)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) yara: Vec<PathBuf>,
+    /// Search the memory of every process for them, or only where a program stands out
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t, requires = "yara")]
+    pub(crate) yara_memory: YaraMemory,
+}
+
+/// Whose memory is searched for rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum YaraMemory {
+    /// Of processes whose program is deleted, in memory alone, or no package's
+    #[default]
+    Suspect,
+    /// Of every process
+    All,
 }
 
 /// Arguments of `at`.
@@ -198,6 +214,11 @@ pub(crate) struct HostSide {
     pub(crate) hurry: bool,
     #[arg(long)]
     pub(crate) no_pid_range: bool,
+    /// Length of the rules, which come first on standard input
+    #[arg(long)]
+    pub(crate) rules: Option<usize>,
+    #[arg(long)]
+    pub(crate) rules_in_all_memory: bool,
     #[arg(long)]
     pub(crate) network_mounts: bool,
     #[arg(long)]

@@ -4,6 +4,7 @@
 mod args;
 mod commands;
 mod exit;
+mod given;
 mod notices;
 mod paper;
 mod places;

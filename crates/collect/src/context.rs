@@ -21,6 +21,10 @@ pub struct Options {
     pub no_pid_range: bool,
     /// Walk network and user-space file systems too.
     pub network_mounts: bool,
+    /// The user's rules, as the keeper made them ready; the host side's own form of them.
+    pub rules: Option<Arc<[u8]>>,
+    /// Search the memory of every process for them, not only of those whose program stands out.
+    pub rules_in_all_memory: bool,
 }
 
 /// What collectors share.
@@ -36,6 +40,7 @@ pub struct Context {
     symbols: OnceLock<Result<Symbols, HostError>>,
     described: Mutex<BTreeSet<Vec<u8>>>,
     networks: OnceLock<Networks>,
+    searchers: OnceLock<Workers>,
 }
 
 impl Context {
@@ -55,6 +60,7 @@ impl Context {
             symbols: OnceLock::new(),
             described: Mutex::default(),
             networks: OnceLock::new(),
+            searchers: OnceLock::new(),
         })
     }
 
@@ -74,6 +80,19 @@ impl Context {
     /// All network namespaces, found once.
     pub(crate) fn networks(self: &Arc<Self>) -> &Networks {
         self.networks.get_or_init(|| Networks::find(self, &Descriptors::scan(self, false)))
+    }
+
+    /// Workers that know the user's rules; `None` if there are no rules.
+    pub(crate) fn searchers(&self) -> Option<&Workers> {
+        let rules = self.options.rules.as_ref()?;
+        Some(self.searchers.get_or_init(|| crate::jobs::searchers(&self.workers, rules)))
+    }
+
+    /// The process ids of all confined readers so far.
+    pub(crate) fn reader_pids(&self) -> Vec<u32> {
+        let mut pids = self.workers.pids();
+        pids.extend(self.searchers.get().map(Workers::pids).unwrap_or_default());
+        pids
     }
 
     /// The kernel's symbols, read once.

@@ -34,7 +34,7 @@ pub use collectors::ALL;
 pub use context::{Context, Options};
 pub use examiner::{Examiner, ExaminerCard};
 pub use examiners::ALL as EXAMINERS;
-pub use jobs::work;
+pub use jobs::{check_rules, work};
 pub use out::{Flow, Item, Out, gather};
 pub use owner::{Manager, Owner, Packages};
 pub use patience::Patience;

@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 /// An open frame is closed after this long, so that what was seen is soon on the other side.
 const FLUSH: Duration = Duration::from_millis(200);
 
+/// A collector that has nothing to say for this long is said to be still at it.
+const STILL_AT_IT: Duration = Duration::from_secs(30);
+
 /// Bounds and choices of one run that are not the collectors' business.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
@@ -72,6 +75,7 @@ fn chosen(context: &Context) -> Vec<&'static Collector> {
         .filter(|c| running || c.card.needs == Needs::Tree)
         .filter(|c| !(quick && c.card.volatility == Volatility::OnDisk))
         .filter(|c| !(no_pid_range && c.card.name == "pid-range"))
+        .filter(|c| context.options.rules.is_some() || !c.card.name.starts_with("rules-in-"))
         .collect();
     chosen.sort_by_key(|c| (c.card.volatility, c.card.name));
     chosen
@@ -160,15 +164,25 @@ impl<'a> Emitter<'a> {
         })?;
         let end = Instant::now() + patience;
         let mut state = StepState::Done;
+        let mut heard = Instant::now();
         loop {
             match from.recv_timeout(FLUSH) {
-                Ok(item) => self.item(item)?,
+                Ok(item) => {
+                    heard = Instant::now();
+                    self.item(item)?;
+                }
                 // A thread that was left behind holds the channel open for ever.
                 Err(RecvTimeoutError::Timeout) if worker.is_finished() => {
                     while let Ok(item) = from.try_recv() {
                         self.item(item)?;
                     }
                     break;
+                }
+                // A long search that finds nothing is no silence to the keeper.
+                Err(RecvTimeoutError::Timeout) if heard.elapsed() > STILL_AT_IT => {
+                    heard = Instant::now();
+                    self.step(name, StepState::Began, counter.load(Ordering::Relaxed))?;
+                    self.flush()?;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -281,8 +295,10 @@ impl<'a> Emitter<'a> {
         if count > 0 {
             self.record(own("access time could not be kept", example.unwrap_or_default(), count, 0))?;
         }
-        let readers = context.workers.pids();
-        if let (Some(confined), Some(pid)) = (context.workers.confinement(), readers.first()) {
+        let readers = context.reader_pids();
+        let searchers = context.searchers().and_then(calma_host::Workers::confinement);
+        let confined = context.workers.confinement().or(searchers);
+        if let (Some(confined), Some(pid)) = (confined, readers.first()) {
             let what = match confined.no_landlock.as_str() {
                 "" => "confined reader of calma while it looked".to_owned(),
                 why => format!("confined reader of calma while it looked, without landlock: {why}"),

@@ -10,6 +10,7 @@ mod detectors;
 mod draft;
 mod entry;
 mod judge;
+mod own_word;
 mod pam_stack;
 mod rotation;
 mod sockets;

@@ -34,7 +34,9 @@ pub use processes::{Asking, Held, Processes};
 pub use root::{Root, RootError};
 pub use survey::{APPEND_ONLY, AUTOMOUNT, Directory, ENCRYPTED, IMMUTABLE, NO_DUMP, Named, Stat, VERITY};
 pub use tree::{Content, Entry, FileKind, Follow, Meta, Opened, Tree};
-pub use worker::{Confinement, Input, Kept, Question, Reply, Trouble, WorkerJob, Workers, serve_worker};
+pub use worker::{
+    Confinement, Input, Kept, Question, Reply, Trouble, WorkerJob, Workers, read_in_place, serve_worker,
+};
 
 /// Peak resident memory of calma itself so far, in KiB (proc(5), `VmHWM`); 0 where it is not known.
 pub fn peak_kib() -> u64 {

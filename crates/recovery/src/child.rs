@@ -2,13 +2,19 @@
 
 use crate::{Ask, HostSide, HostSideError};
 use calma_record::frame::PREAMBLE;
-use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::io::{Read, Write as _};
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 /// The host side as a child process.
 #[derive(Debug, Default)]
 pub struct LocalChild {
     child: Option<Child>,
+}
+
+impl LocalChild {
+    fn input(&mut self) -> Option<&mut ChildStdin> {
+        self.child.as_mut()?.stdin.as_mut()
+    }
 }
 
 impl HostSide for LocalChild {
@@ -36,7 +42,15 @@ impl HostSide for LocalChild {
         self.child = Some(child);
         let mut preamble = [0; PREAMBLE.len()];
         match stream.read_exact(&mut preamble) {
-            Ok(()) if preamble == *PREAMBLE => Ok(Box::new(stream)),
+            Ok(()) if preamble == *PREAMBLE => {
+                // The host side reads the rules before anything else.
+                if let (Some(rules), Some(input)) = (&ask.options.rules, self.input()) {
+                    input.write_all(rules).and_then(|()| input.flush()).map_err(|error| {
+                        HostSideError::new("calma's own host side did not take the rules", error)
+                    })?;
+                }
+                Ok(Box::new(stream))
+            }
             Ok(()) => Err(HostSideError::new(
                 "calma's own host side sent no stream",
                 std::io::Error::other("no preamble"),

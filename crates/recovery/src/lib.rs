@@ -11,6 +11,7 @@ mod link;
 mod look;
 mod mounted;
 mod review;
+mod rules;
 mod sections;
 
 pub use child::LocalChild;
@@ -20,4 +21,5 @@ pub use link::{Link, LinkOptions, Program};
 pub use look::{Ask, HostSide, HostSideError, LookError, Looked, Moment, look};
 pub use mounted::may_change;
 pub use review::{Review, ReviewError, each_record, looked_at, review, unfinished};
+pub use rules::{GivenRules, MOST_RULES, RulesError, read_rules};
 pub use sections::{SECTIONS, Section, Shown};

@@ -71,8 +71,8 @@ enum Progress {
 struct Running {
     child: Child,
     words: Words,
-    /// While this is held, the host side's input stays open.
-    hold: Option<Sender<()>>,
+    /// While this is held, the host side's input stays open; what is put into it goes there.
+    hold: Option<Sender<Arc<[u8]>>>,
 }
 
 impl Link {
@@ -187,7 +187,15 @@ impl Link {
             other => (false, other),
         };
         match opened {
-            Ok(Progress::Opened(Ok(opened))) => Ok(opened),
+            Ok(Progress::Opened(Ok(opened))) => {
+                // Only now: what received the program may have read ahead.
+                if let (Some(rules), Some(hold)) =
+                    (&ask.options.rules, self.running.as_ref().and_then(|running| running.hold.as_ref()))
+                {
+                    drop(hold.send(Arc::clone(rules)));
+                }
+                Ok(opened)
+            }
             Ok(Progress::Opened(Err(why))) => {
                 let (status, said) = self.end();
                 let said = if said.is_empty() { why.to_owned() } else { said };
@@ -278,12 +286,16 @@ impl Drop for Link {
 }
 
 /// Sends the program and keeps the input open for as long as `held` is: its end is the host side's sign to end.
-fn send(program: &Program, mut to: ChildStdin, held: &Receiver<()>) {
+fn send(program: &Program, mut to: ChildStdin, held: &Receiver<Arc<[u8]>>) {
     for chunk in program.0.chunks(64 << 10) {
         if held.try_recv() == Err(TryRecvError::Disconnected) || to.write_all(chunk).is_err() {
             return;
         }
     }
     drop(to.flush());
-    let _ = held.recv();
+    while let Ok(more) = held.recv() {
+        if to.write_all(&more).and_then(|()| to.flush()).is_err() {
+            return;
+        }
+    }
 }

@@ -28,6 +28,8 @@ pub struct Ask {
     pub done: BTreeSet<String>,
     /// The stream of that look.
     pub continues: Option<StreamName>,
+    /// What the user gave to look for, for the case to know.
+    pub given: Vec<kinds::RuleSet>,
 }
 
 impl Ask {
@@ -43,6 +45,12 @@ impl Ask {
             (self.options.network_mounts, "--network-mounts"),
         ];
         words.extend(flags.iter().filter(|(set, _)| *set).map(|(_, word)| (*word).into()));
+        if let Some(rules) = &self.options.rules {
+            words.extend(["--rules".into(), rules.len().to_string().into()]);
+            if self.options.rules_in_all_memory {
+                words.push("--rules-in-all-memory".into());
+            }
+        }
         if let Some(bound) = self.max_time {
             words.extend(["--max-time".into(), bound.as_secs().to_string().into()]);
         }
@@ -212,6 +220,14 @@ pub fn look(
         let mut writer = case.begin("collection")?;
         for body in host_side.remarks() {
             writer.note(body)?;
+        }
+        for given in &keeper.ask.given {
+            let from = calma_record::Source {
+                place: given.path.clone(),
+                view: calma_record::View::Own,
+                forger: calma_record::Forger::Nobody,
+            };
+            writer.note(Body::Fact { from, fact: Box::new(given.clone().into()) })?;
         }
         let cut = keeper.take_in(stream, &mut writer, host_side, stop, progress)?;
         let ended_badly = host_side.finish();

@@ -20,7 +20,7 @@ pub mod report;
 mod specimen;
 
 pub use calma_host::{BpfLink, BpfProgram, Mem, Meta};
-pub use memory::{Seen, check};
+pub use memory::{Seen, check, check_rules};
 pub use specimen::{Specimen, running};
 
 /// Whether tests that need root are to be skipped and counted (`CALMA_NO_ROOT`); without it they fail when not root.

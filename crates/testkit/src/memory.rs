@@ -34,7 +34,16 @@ impl Seen {
 
 /// Collects everything from `host` and judges it; also checks that shuffled facts give equal findings.
 pub fn check(host: impl Host + 'static) -> Seen {
-    let context = Context::new(Arc::new(host), Options::default());
+    check_with(host, Options::default())
+}
+
+/// The same, with rules of the user's, as they come from the keeper.
+pub fn check_rules(host: impl Host + 'static, rules: &str) -> Seen {
+    check_with(host, Options { rules: Some(rules.as_bytes().into()), ..Options::default() })
+}
+
+fn check_with(host: impl Host + 'static, options: Options) -> Seen {
+    let context = Context::new(Arc::new(host), options);
     let mut stream = Vec::new();
     calma_collect::run(&context, Run::default(), &Progress::default(), &Arc::default(), &mut stream).unwrap();
     let mut seen = Seen::default();

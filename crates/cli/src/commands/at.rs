@@ -3,6 +3,7 @@
 use super::triage;
 use crate::args::{At, AtCommand, Triage};
 use crate::exit::{self, Exit, Refusal};
+use crate::given::Given;
 use crate::{places, show};
 use calma_case::Case;
 use calma_recovery::{Link, LinkOptions, LookError, Program};
@@ -14,6 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 pub(crate) fn run(arguments: &At) -> anyhow::Result<Exit> {
     let AtCommand::Triage(asked) = &arguments.command;
     let stop = calma_host::on_interrupt();
+    let given = Given::read(asked)?;
+    given.notices().iter().for_each(|notice| eprintln!("  {notice}"));
     let program = Program::own()?;
     let several = arguments.hosts.len() > 1;
     let (next, shown) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
@@ -25,7 +28,7 @@ pub(crate) fn run(arguments: &At) -> anyhow::Result<Exit> {
                     if stop.load(Ordering::Relaxed) {
                         break;
                     }
-                    let result = one(arguments, asked, host, &program, several, &stop);
+                    let result = one(arguments, asked, &given, host, &program, several, &stop);
                     // Whole pages, one after another, in the order in which they are done.
                     if let Ok(mut shown) = shown.lock() {
                         shown.push((host.as_str(), present(host, result, asked, several)));
@@ -46,6 +49,7 @@ pub(crate) fn run(arguments: &At) -> anyhow::Result<Exit> {
 fn one(
     arguments: &At,
     asked: &Triage,
+    given: &Given,
     host: &str,
     program: &Program,
     several: bool,
@@ -55,7 +59,7 @@ fn one(
     let mut link = Link::new(host, options, program.clone())
         .map_err(|error| Refusal::wrong_use(error.to_string(), "name hosts as ssh takes them: root@web1"))?;
     let case = places::remote(asked, host, several)?;
-    match triage::triage(&case, &mut link, asked, host, several, stop) {
+    match triage::triage(&case, &mut link, asked, given, host, several, stop) {
         Ok(page) => Ok((case, page)),
         Err(error) => {
             // Nothing came, so there is nothing to keep.

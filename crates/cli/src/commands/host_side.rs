@@ -14,6 +14,10 @@ use std::time::Duration;
 /// Runs the collectors and ends when they end, when asked to, or when the keeper is gone.
 pub(crate) fn run(arguments: &HostSide) -> anyhow::Result<Exit> {
     let stop = calma_host::on_interrupt();
+    let mut out = std::io::stdout().lock();
+    out.write_all(frame::PREAMBLE)?;
+    out.flush()?;
+    let rules = arguments.rules.map(rules).transpose()?;
     end_with_the_keeper(Arc::clone(&stop));
     let host: Arc<dyn Host> = match &arguments.root {
         Some(root) => Arc::new(Root::open(root.as_bytes())?),
@@ -25,6 +29,8 @@ pub(crate) fn run(arguments: &HostSide) -> anyhow::Result<Exit> {
         hurry: arguments.hurry,
         no_pid_range: arguments.no_pid_range,
         network_mounts: arguments.network_mounts,
+        rules,
+        rules_in_all_memory: arguments.rules_in_all_memory,
     };
     let progress = Progress {
         done: arguments.done.iter().cloned().collect(),
@@ -32,11 +38,18 @@ pub(crate) fn run(arguments: &HostSide) -> anyhow::Result<Exit> {
     };
     let run = introduction(host.as_ref(), arguments);
     let context = Context::with_workers(host, options, super::worker::workers());
-    let mut out = std::io::stdout().lock();
-    out.write_all(frame::PREAMBLE)?;
     calma_collect::run(&context, run, &progress, &stop, &mut out)?;
     out.flush()?;
     Ok(Exit::Done)
+}
+
+/// The user's rules, which the keeper sends before anything else.
+fn rules(length: usize) -> anyhow::Result<Arc<[u8]>> {
+    anyhow::ensure!(length <= calma_recovery::MOST_RULES, "the rules are too long");
+    let mut rules = Vec::new();
+    std::io::stdin().lock().take(length as u64).read_to_end(&mut rules)?;
+    anyhow::ensure!(rules.len() == length, "the rules did not come whole");
+    Ok(rules.into())
 }
 
 /// The keeper holds the other end of standard input; when that closes, the run ends in order, and soon.

@@ -1,7 +1,8 @@
 //! `calma triage`: look at this host or at a mounted root.
 
-use crate::args::Triage;
+use crate::args::{Triage, YaraMemory};
 use crate::exit::{Exit, Refusal};
+use crate::given::Given;
 use crate::progress::Progress;
 use crate::{paper, places, show};
 use calma_case::Case;
@@ -11,6 +12,7 @@ use calma_record::Text;
 use calma_recovery::{Ask, HostSide, LocalChild, Looked, Moment, look, unfinished};
 use calma_views::{Page, json, text};
 use std::os::unix::ffi::OsStrExt as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -26,7 +28,9 @@ pub(crate) fn run(arguments: &Triage) -> anyhow::Result<Exit> {
     }
     let (case, warning) = places::local(arguments)?;
     notices.extend(warning);
-    let mut page = triage(&case, &mut LocalChild::default(), arguments, "", false, &stop)?;
+    let given = Given::read(arguments)?;
+    notices.extend(given.notices());
+    let mut page = triage(&case, &mut LocalChild::default(), arguments, &given, "", false, &stop)?;
     page.notices.splice(0..0, notices);
     present(&case, &page, arguments, false)?;
     Ok(code(&page))
@@ -37,11 +41,12 @@ pub(crate) fn triage(
     case: &Case,
     host_side: &mut dyn HostSide,
     arguments: &Triage,
+    given: &Given,
     host: &str,
     quiet: bool,
     stop: &AtomicBool,
 ) -> anyhow::Result<Page> {
-    let ask = ask(case, arguments)?;
+    let ask = ask(case, arguments, given)?;
     let mut progress = Progress::new(host, quiet);
     let clock = Live::new();
     let mut first_line = arguments.json && !quiet;
@@ -75,7 +80,7 @@ pub(crate) fn triage(
 }
 
 /// What to ask of the host side.
-fn ask(case: &Case, arguments: &Triage) -> anyhow::Result<Ask> {
+fn ask(case: &Case, arguments: &Triage, given: &Given) -> anyhow::Result<Ask> {
     let mut ask = Ask {
         options: Options {
             quick: arguments.quick,
@@ -83,7 +88,10 @@ fn ask(case: &Case, arguments: &Triage) -> anyhow::Result<Ask> {
             hurry: arguments.hurry,
             no_pid_range: arguments.no_pid_range,
             network_mounts: arguments.network_mounts,
+            rules: given.rules.as_ref().map(|rules| Arc::clone(&rules.packed)),
+            rules_in_all_memory: arguments.yara_memory == YaraMemory::All,
         },
+        given: given.facts(),
         max_time: arguments.max_time.map(Duration::from_secs),
         root: arguments.root.as_ref().map(|root| Text::from(root.as_os_str().as_bytes())),
         ..Ask::default()

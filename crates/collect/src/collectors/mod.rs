@@ -32,6 +32,8 @@ mod pid_range;
 mod polkit_rules;
 mod power_hooks;
 mod processes;
+mod rules_in_files;
+mod rules_in_memory;
 mod scheduled_jobs;
 mod secrets;
 mod sessions;
@@ -78,6 +80,8 @@ pub static ALL: &[crate::Collector] = &[
     polkit_rules::COLLECTOR,
     power_hooks::COLLECTOR,
     processes::COLLECTOR,
+    rules_in_files::COLLECTOR,
+    rules_in_memory::COLLECTOR,
     scheduled_jobs::COLLECTOR,
     secrets::COLLECTOR,
     sessions::COLLECTOR,

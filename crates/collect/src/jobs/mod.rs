@@ -4,6 +4,10 @@
 //! bounded here. A file that the reader does not survive is a gap, and an important one: nothing ordinary does that.
 
 mod elf;
+mod yara;
+
+pub use yara::check_rules;
+pub(crate) use yara::{FILE, InMemory, MEMORY, searchers};
 
 #[allow(unused_imports, reason = "for collectors that read ELF files")]
 pub(crate) use elf::{Each, elf, elfs};
@@ -14,7 +18,7 @@ use calma_record::Gap;
 use serde::de::DeserializeOwned;
 
 /// All jobs.
-const JOBS: &[WorkerJob] = &[elf::JOB];
+const JOBS: &[WorkerJob] = &[elf::JOB, yara::CHECK, yara::RULES, yara::FILE, yara::MEMORY];
 
 /// The worker's side: answers on standard input until the other end is gone.
 pub fn work() {
@@ -58,7 +62,6 @@ pub(crate) fn ask_all<K, T: DeserializeOwned>(
 }
 
 /// The gap for an answer that did not come.
-#[allow(dead_code, reason = "for collectors that read binary files")]
 pub(crate) fn unread(what: &str, trouble: &Trouble) -> Gap {
     let gap = Gap::new(what, trouble.to_string());
     match trouble {

@@ -47,6 +47,7 @@ mod process_preload;
 mod program_on_network;
 mod promiscuous;
 mod raw_socket;
+mod rule_match;
 mod running_program;
 mod second_root;
 mod special_files;
@@ -108,6 +109,7 @@ pub static ALL: &[crate::Detector] = &[
     program_on_network::DETECTOR,
     promiscuous::DETECTOR,
     raw_socket::DETECTOR,
+    rule_match::DETECTOR,
     running_program::DETECTOR,
     second_root::DETECTOR,
     special_files::DETECTOR,

@@ -12,8 +12,46 @@ pub const FORMAT: Format = Format {
     samples: &[
         b"5596a3a00000-5596a3a02000 r--p 00000000 fe:00 1234                       /usr/bin/cat\n5596a3a02000-5596a3a07000 r-xp 00002000 fe:00 1234                       /usr/bin/cat\n7f0000000000-7f0000021000 rwxp 00000000 00:00 0 \n7f1000000000-7f1000021000 r-xp 00000000 00:01 55 /tmp/x y.so (deleted)\n7ffd5e3f9000-7ffd5e3fb000 r-xp 00000000 00:00 0                          [vdso]\n",
     ],
-    feed: |bytes| drop(parse(bytes)),
+    feed: |bytes| {
+        drop(parse(bytes));
+        drop(areas(bytes, 64));
+    },
 };
+
+/// One area of memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Area {
+    /// First address.
+    pub start: u64,
+    /// First address behind it.
+    pub end: u64,
+    /// Whether it may be read.
+    pub readable: bool,
+    /// Whether it may be written.
+    pub writable: bool,
+    /// The file or the kernel's own name for it; empty for memory without one.
+    pub name: Text,
+}
+
+/// At most `most` areas, in order.
+pub fn areas(bytes: &[u8], most: usize) -> Vec<Area> {
+    let area = |line: &[u8]| {
+        let mut words = line.splitn(6, |b| *b == b' ');
+        let (range, rights) = (words.next()?, words.next()?);
+        let (start, end) = lines::cut(range, b'-')?;
+        let number = |text: &[u8]| u64::from_str_radix(std::str::from_utf8(text).ok()?, 16).ok();
+        let name = words.nth(3).unwrap_or_default().trim_ascii_start();
+        let area = Area {
+            start: number(start)?,
+            end: number(end)?,
+            readable: rights.first() == Some(&b'r'),
+            writable: rights.get(1) == Some(&b'w'),
+            name: name.into(),
+        };
+        (area.start < area.end).then_some(area)
+    };
+    bytes.split(|b| *b == b'\n').filter_map(area).take(most).collect()
+}
 
 /// What is executable in a process's memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,6 +112,15 @@ fn number(device: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn areas_are_read_with_names_that_hold_spaces() {
+        let areas = areas(FORMAT.samples[0], 9);
+        assert_eq!(areas.len(), 5);
+        assert_eq!((areas[0].start, areas[0].end), (0x5596_a3a0_0000, 0x5596_a3a0_2000));
+        assert!(areas[2].writable && areas[2].name.is_empty());
+        assert_eq!(areas[3].name, "/tmp/x y.so (deleted)");
+    }
 
     #[test]
     fn executable_areas_are_told_apart() {

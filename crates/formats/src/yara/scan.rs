@@ -60,7 +60,7 @@ pub struct Window {
 }
 
 /// Bytes that do not fit into memory at once, read a window at a time.
-pub trait Pieces: Send + Sync {
+pub trait Pieces: Send {
     /// The bytes of a window, or fewer where they can not be read.
     fn read(&mut self, window: Window, into: &mut Vec<u8>);
 }
@@ -86,11 +86,11 @@ impl Rules {
 
     /// Searches windows one after another, each read once. A string that reaches from one into the next is not found, and
     /// conditions on sizes and offsets do not hold.
-    pub fn search_pieces(
+    pub fn search_pieces<'a>(
         &mut self,
         subject: &Subject,
-        windows: &[Window],
-        pieces: &mut dyn Pieces,
+        windows: &'a [Window],
+        pieces: &'a mut (dyn Pieces + 'a),
     ) -> Scanned {
         self.name(subject);
         let params = self.scanner.scan_params().clone();
@@ -98,7 +98,7 @@ impl Rules {
         scanner.set_scan_params(
             params.fragmented_scan_mode(FragmentedScanMode::single_pass()).process_memory(true),
         );
-        let memory = Memory { windows, next: 0, pieces, buffer: Vec::new() };
+        let memory = Memory { windows, next: 0, pieces: pieces.into(), buffer: Vec::new() };
         let result = scanner.scan_fragmented(memory);
         scanned(&scanner, result)
     }
@@ -117,7 +117,7 @@ impl Rules {
 struct Memory<'a> {
     windows: &'a [Window],
     next: usize,
-    pieces: &'a mut dyn Pieces,
+    pieces: std::sync::Mutex<&'a mut (dyn Pieces + 'a)>,
     buffer: Vec<u8>,
 }
 
@@ -144,7 +144,9 @@ impl FragmentedMemory for Memory<'_> {
     fn fetch(&mut self, _: &MemoryParams) -> Option<Region<'_>> {
         let window = self.window()?;
         self.buffer.clear();
-        self.pieces.read(window, &mut self.buffer);
+        if let Ok(pieces) = self.pieces.get_mut() {
+            pieces.read(window, &mut self.buffer);
+        }
         let start = usize::try_from(window.start).ok()?;
         (!self.buffer.is_empty()).then_some(Region { start, mem: &self.buffer })
     }

@@ -9,7 +9,7 @@ const LARGEST_VALUE: u64 = 64 << 20;
 
 /// An open file that can be read at any place. Its size is what the file system said when it was opened; files of /proc say
 /// 0, and any file may have changed since.
-pub trait Input {
+pub trait Input: Send {
     /// Size as it was said.
     fn size(&self) -> u64;
 
@@ -38,6 +38,11 @@ pub trait Input {
         }
         piece
     }
+}
+
+/// An open file of this process, to be read at any place.
+pub fn read_in_place(file: &mut dyn Opened) -> impl Input + '_ {
+    InPlace::new(file)
 }
 
 /// A descriptor that came to the worker.

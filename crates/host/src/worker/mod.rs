@@ -16,7 +16,7 @@ mod serve;
 mod wire;
 
 pub use confine::Confinement;
-pub use input::Input;
+pub use input::{Input, read_in_place};
 pub use job::{Kept, Question, Reply, Trouble, WorkerJob};
 pub use pool::Workers;
 pub use serve::serve_worker;

@@ -33,6 +33,8 @@ mod process;
 mod process_mismatch;
 mod process_variable;
 mod route;
+mod rule_match;
+mod rule_set;
 mod scheduled_job;
 mod secret;
 mod session;
@@ -81,6 +83,8 @@ pub use process::Process;
 pub use process_mismatch::ProcessMismatch;
 pub use process_variable::ProcessVariable;
 pub use route::Route;
+pub use rule_match::RuleMatch;
+pub use rule_set::RuleSet;
 pub use scheduled_job::ScheduledJob;
 pub use secret::Secret;
 pub use session::Session;
@@ -137,6 +141,8 @@ pub enum Fact {
     ProcessMismatch(ProcessMismatch),
     ProcessVariable(ProcessVariable),
     Route(Route),
+    RuleMatch(RuleMatch),
+    RuleSet(RuleSet),
     ScheduledJob(ScheduledJob),
     Secret(Secret),
     Session(Session),
@@ -190,6 +196,8 @@ impl Fact {
             Self::ProcessMismatch(_) => ProcessMismatch::NAME,
             Self::ProcessVariable(_) => ProcessVariable::NAME,
             Self::Route(_) => Route::NAME,
+            Self::RuleMatch(_) => RuleMatch::NAME,
+            Self::RuleSet(_) => RuleSet::NAME,
             Self::ScheduledJob(_) => ScheduledJob::NAME,
             Self::Secret(_) => Secret::NAME,
             Self::Session(_) => Session::NAME,
@@ -244,6 +252,8 @@ pub fn schemas() -> Vec<Schema> {
         ProcessMismatch::schema,
         ProcessVariable::schema,
         Route::schema,
+        RuleMatch::schema,
+        RuleSet::schema,
         ScheduledJob::schema,
         Secret::schema,
         Session::schema,
