@@ -1,4 +1,4 @@
-//! `cargo xtask lists`: writes the lists of kinds, formats, collectors and detectors from the files that exist.
+//! `cargo xtask lists`: writes the lists of kinds, formats, collectors, detectors and actions from the files that exist.
 //!
 //! Adding a member is adding one file; these lists are generated, committed, and `--check` fails when one is stale.
 #![forbid(unsafe_code)]
@@ -31,6 +31,7 @@ const FAMILIES: [Family; 5] = [
         heading: "The detectors, one file each.",
         list: detectors,
     },
+    Family { folder: "crates/act/src/actions", heading: "The actions, one file each.", list: actions },
 ];
 
 fn main() -> ExitCode {
@@ -150,6 +151,11 @@ fn examiners(members: &[String]) -> String {
 
 fn detectors(members: &[String]) -> String {
     let list = all(members, "Every detector.", "crate::Detector", "{}::DETECTOR");
+    format!("{}{list}", modules(members, ""))
+}
+
+fn actions(members: &[String]) -> String {
+    let list = all(members, "Every action.", "crate::Action", "{}::ACTION");
     format!("{}{list}", modules(members, ""))
 }
 

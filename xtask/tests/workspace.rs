@@ -18,11 +18,20 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("calma-formats", &["calma-record"]),
     ("calma-host", &["calma-record"]),
     ("calma-collect", &["calma-record", "calma-formats", "calma-host"]),
+    ("calma-act", &["calma-record", "calma-host"]),
     ("calma-detect", &["calma-record"]),
     ("calma-case", &["calma-record"]),
     (
         "calma-recovery",
-        &["calma-record", "calma-formats", "calma-host", "calma-collect", "calma-detect", "calma-case"],
+        &[
+            "calma-record",
+            "calma-formats",
+            "calma-host",
+            "calma-collect",
+            "calma-act",
+            "calma-detect",
+            "calma-case",
+        ],
     ),
     ("calma-views", &["calma-record", "calma-case"]),
     (

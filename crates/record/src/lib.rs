@@ -14,6 +14,7 @@ pub mod kinds;
 mod record;
 mod rotation;
 mod source;
+pub mod step;
 mod text;
 mod time;
 

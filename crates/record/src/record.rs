@@ -57,6 +57,8 @@ pub enum Body {
     Blob(Blob),
     /// The last record of a stream that ended in order.
     End(End),
+    /// An entry of the journal of actions. Only a keeper writes it.
+    Action(Box<crate::step::Entry>),
     /// A record of a kind that this version does not know; kept as it is.
     #[serde(untagged)]
     Unknown(serde_json::Value),

@@ -1,0 +1,177 @@
+//! A file made again exactly as it was, and one taken away only if it is the one that is meant.
+
+use crate::action::Trouble;
+use crate::{Acting, Piece, vault};
+use calma_host::ground::Folder;
+use calma_host::{NewFile, PROTECTING, SETTABLE};
+use calma_record::step::{FileTime, Manifest};
+use calma_record::{Digest, Text};
+
+/// A name beside `path` that only calma uses: the same for the same file in the same state, so that a run after a crash
+/// finds what an earlier one left.
+pub(crate) fn beside(path: &Text, manifest: &Manifest, what: &str) -> Text {
+    let inode = manifest.inode.to_le_bytes();
+    let changed = manifest.changed.0.to_le_bytes();
+    let digest = Digest::of_all([path.as_bytes(), &inode, &changed, what.as_bytes()]).to_string();
+    format!(".calma-{what}-{}", digest.get(..12).unwrap_or_default()).into()
+}
+
+/// Flags that keep root from changing a file or folder.
+pub(crate) fn protecting(flags: Option<u32>) -> u32 {
+    flags.unwrap_or(0) & PROTECTING
+}
+
+/// Lifts such flags from a folder while `work` is done in it. They are put back whatever comes of it.
+pub(crate) fn in_folder<T>(
+    acting: &mut Acting<'_>,
+    folder: &Folder,
+    flags: Option<u32>,
+    work: impl FnOnce(&mut Acting<'_>) -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
+    let Some(flags) = flags.filter(|flags| protecting(Some(*flags)) != 0) else { return work(acting) };
+    acting.hands().set_folder_flags(folder, flags & !PROTECTING)?;
+    let done = work(acting);
+    acting.hands().set_folder_flags(folder, flags)?;
+    done
+}
+
+/// Whether a name is the file that was seen, unchanged. Flags that calma lifted itself do not count.
+pub(crate) fn is_same(now: &Manifest, seen: &Manifest) -> bool {
+    let untouched = now.changed == seen.changed || now.flags != seen.flags || now.links != seen.links;
+    now.same_file(seen) && untouched
+}
+
+/// Whether a file that was made again is as it was: everything but its identity.
+pub(crate) fn is_as_it_was(now: &Manifest, was: &Manifest) -> bool {
+    let settable = |flags: Option<u32>| flags.unwrap_or(0) & SETTABLE;
+    let now_there = Manifest { device: was.device, inode: was.inode, ..now.clone() };
+    now_there.same_file(was) && settable(now.flags) == settable(was.flags)
+}
+
+/// Takes a file away: it is moved aside first, looked at, and removed only if it is the one that was seen. A run that was
+/// cut in between goes on from the name aside.
+pub(crate) fn take_away(
+    acting: &mut Acting<'_>,
+    folder: &Folder,
+    name: &[u8],
+    aside: &[u8],
+    seen: &Manifest,
+) -> Result<(), Trouble> {
+    let hands = acting.hands();
+    if !folder.has(aside) {
+        if !folder.has(name) {
+            return Ok(());
+        }
+        if !is_same(&folder.manifest(name)?, seen) {
+            return Err(Trouble::new("it was changed after it was looked at; nothing was done to it"));
+        }
+        if protecting(seen.flags) != 0 {
+            hands.set_flags(folder, name, seen.flags.unwrap_or(0) & !PROTECTING)?;
+        }
+        hands.rename(folder, name, aside)?;
+    }
+    let moved = folder.manifest(aside)?;
+    if !moved.same_file(seen) {
+        // Not the one that was seen: swapped in the instant between. Back, and nothing is done.
+        hands.rename(folder, aside, name)?;
+        return Err(Trouble::new(
+            "another file was put in its place at this very moment; nothing was done to it",
+        ));
+    }
+    if protecting(moved.flags) != 0 {
+        hands.set_flags(folder, aside, moved.flags.unwrap_or(0) & !PROTECTING)?;
+    }
+    hands.remove(folder, aside)?;
+    Ok(())
+}
+
+/// Makes a file or link again under a name that nothing has, complete but for its flags. What could not be kept is told.
+pub(crate) fn remake(
+    acting: &mut Acting<'_>,
+    folder: &Folder,
+    name: &[u8],
+    was: &Manifest,
+    piece: &Piece,
+) -> Result<Vec<String>, Trouble> {
+    let hands = acting.hands();
+    if folder.has(name) {
+        // Left by a run that was cut.
+        hands.remove(folder, name)?;
+    }
+    if was.link.is_some() {
+        hands.symlink(folder, name, was)?;
+        return Ok(Vec::new());
+    }
+    let file = hands.create(folder, name)?;
+    fill(acting, &file, was, piece)?;
+    let lost = hands.dress(&file, was)?;
+    hands.flush(&file)?;
+    Ok(lost)
+}
+
+/// Writes kept bytes to where they were, holes left out.
+fn fill(acting: &mut Acting<'_>, file: &NewFile, was: &Manifest, piece: &Piece) -> Result<(), Trouble> {
+    let mut from = acting.looking.vault.fetch(&piece.digest)?;
+    let mut buffer = vec![0; 1 << 17];
+    let broken =
+        |error: std::io::Error| Trouble::new(format!("the case does not give its bytes back: {error}"));
+    for (offset, length) in &was.extents {
+        let (mut at, end) = (*offset, offset.saturating_add(*length));
+        while at < end {
+            let most = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
+            let part = buffer.get_mut(..most).unwrap_or_default();
+            from.read_exact(part).map_err(broken)?;
+            acting.hands().write(file, at, part)?;
+            at += most as u64;
+        }
+    }
+    // The last read tells whether the bytes were those of their digest.
+    if from.read(&mut buffer).map_err(broken)? != 0 {
+        return Err(Trouble::new("the case holds more bytes than the file had"));
+    }
+    acting.hands().resize(file, was.size)?;
+    Ok(())
+}
+
+/// A folder's times as they were when taking back began, also if that was cut and begins anew.
+pub(crate) fn found_times(acting: &mut Acting<'_>, folder: &Folder) -> Result<(FileTime, FileTime), Trouble> {
+    const NOTE: &str = "folder-found";
+    let noted = acting.looking.noted.iter().find_map(|note| note.get(NOTE));
+    if let Some(times) = noted.and_then(|times| serde_json::from_value(times.clone()).ok()) {
+        return Ok(times);
+    }
+    let times = folder.times()?;
+    (acting.progress)(serde_json::json!({ NOTE: times }))?;
+    Ok(times)
+}
+
+/// Puts a folder's times back if nobody else changed it since.
+pub(crate) fn settle_times(
+    acting: &mut Acting<'_>,
+    folder: &Folder,
+    found: (FileTime, FileTime),
+    was: (FileTime, FileTime),
+    ours: Option<FileTime>,
+    flags: Option<u32>,
+) -> Result<(), Trouble> {
+    if found.1 == was.1 || ours.is_none_or(|ours| ours == found.1) {
+        return in_folder(acting, folder, flags, |acting| {
+            Ok(acting.hands().set_folder_times(folder, was)?)
+        });
+    }
+    Ok(())
+}
+
+/// Whether the bytes of a name are those of a piece, laid out as in `was`.
+pub(crate) fn same_bytes(
+    folder: &Folder,
+    name: &[u8],
+    was: &Manifest,
+    piece: &Piece,
+) -> Result<bool, Trouble> {
+    if was.link.is_some() {
+        return Ok(true);
+    }
+    let file = folder.open(name)?;
+    Ok(vault::digest(file.data(&was.extents))? == piece.digest)
+}
