@@ -13,7 +13,7 @@ struct Family {
     list: fn(&[String]) -> String,
 }
 
-const FAMILIES: [Family; 5] = [
+const FAMILIES: &[Family] = &[
     Family { folder: "crates/record/src/kinds", heading: "The kinds of facts, one file each.", list: kinds },
     Family { folder: "crates/formats/src/formats", heading: "The formats, one file each.", list: formats },
     Family {
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut stale = false;
     for family in FAMILIES {
-        match refresh(&root, &family, check) {
+        match refresh(&root, family, check) {
             Ok(true) => {}
             Ok(false) => {
                 eprintln!("{}/mod.rs is stale: run `cargo xtask lists`", family.folder);
@@ -176,7 +176,7 @@ mod tests {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         for family in super::FAMILIES {
             assert!(
-                super::refresh(&root, &family, true).unwrap(),
+                super::refresh(&root, family, true).unwrap(),
                 "{}/mod.rs is stale: run `cargo xtask lists`",
                 family.folder
             );

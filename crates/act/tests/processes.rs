@@ -1,6 +1,7 @@
 //! Actions on processes, in namespaces of their own: a tree is frozen, kept, thawed and ended, and nothing else is met.
 #![allow(
     clippy::disallowed_methods,
+    clippy::zombie_processes,
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
