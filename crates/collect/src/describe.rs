@@ -18,7 +18,16 @@ pub(crate) fn file(context: &Context, path: &[u8], out: &mut Out) -> Flow {
     file_at(context, path, 0, out)
 }
 
+/// The same without a look at the content, for large files that are no programs (boot images).
+pub(crate) fn outline(context: &Context, path: &[u8], out: &mut Out) -> Flow {
+    described(context, path, DEEPEST, false, out)
+}
+
 fn file_at(context: &Context, path: &[u8], depth: usize, out: &mut Out) -> Flow {
+    described(context, path, depth, true, out)
+}
+
+fn described(context: &Context, path: &[u8], depth: usize, read: bool, out: &mut Out) -> Flow {
     if !path.starts_with(b"/") || !context.first_time(path) {
         return out.flow();
     }
@@ -49,7 +58,9 @@ fn file_at(context: &Context, path: &[u8], depth: usize, out: &mut Out) -> Flow 
                 fact.target = tree.link(path).ok().map(Text::from);
                 fact.real = Some(real.as_slice().into());
             }
-            if meta.kind == FileKind::File && (fact.package.is_none() || is_changed_by_hand(&real, meta.mode))
+            if read
+                && meta.kind == FileKind::File
+                && (fact.package.is_none() || is_changed_by_hand(&real, meta.mode))
             {
                 content(context, &real, &mut fact);
             }

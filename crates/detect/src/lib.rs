@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod collapse;
+mod credentials;
 mod detector;
 mod detectors;
 mod draft;

@@ -189,9 +189,24 @@ fn tracing(context: &Context, out: &mut Out) -> Flow {
             } else {
                 "traced"
             };
-            let value = [how.as_bytes(), b" ", hook.module.as_bytes()].concat();
+            let or_none =
+                |text: &Text| if text.is_empty() { b"-".to_vec() } else { text.as_bytes().to_vec() };
+            let words = [how.as_bytes().to_vec(), or_none(&hook.module), or_none(&hook.callback)];
+            let value = words.join(&b' ');
             let name = [b"hook.", hook.function.as_bytes()].concat();
             out.fact(Source::proc(path.as_slice()), setting(name, value.trim_ascii(), &path))?;
+        }
+    }
+    probes(context, out)
+}
+
+/// Every probe there is, whoever made it, where debugfs is mounted.
+fn probes(context: &Context, out: &mut Out) -> Flow {
+    let path: &[u8] = b"/sys/kernel/debug/kprobes/list";
+    if let Ok(content) = context.host.tree().read(path, 1 << 20) {
+        for (function, line) in kernel_hooks::probes(&content.bytes) {
+            let name = [b"kprobe.", function.as_bytes()].concat();
+            out.fact(Source::proc(path), setting(name, line.as_bytes(), path))?;
         }
     }
     out.flow()

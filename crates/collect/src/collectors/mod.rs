@@ -5,17 +5,20 @@
 mod accounts;
 mod agent_commands;
 mod authorized_keys;
+mod boot_entries;
 mod boot_hooks;
 mod bpf;
 mod bus_services;
 mod connections;
 mod containers;
+mod declared_files;
 mod desktop_starts;
 mod file_walk;
 mod git_settings;
 mod hidden_processes;
 mod init_scripts;
 mod kernel_settings;
+mod linked_programs;
 mod loader;
 mod log_rotation;
 mod login_scripts;
@@ -23,12 +26,14 @@ mod mail_commands;
 mod module_settings;
 mod modules;
 mod mounts;
+mod name_services;
 mod network;
 mod network_hooks;
 mod package_hooks;
 mod packages;
 mod pam_rules;
 mod pid_range;
+mod plugin_settings;
 mod polkit_rules;
 mod power_hooks;
 mod processes;
@@ -53,17 +58,20 @@ pub static ALL: &[crate::Collector] = &[
     accounts::COLLECTOR,
     agent_commands::COLLECTOR,
     authorized_keys::COLLECTOR,
+    boot_entries::COLLECTOR,
     boot_hooks::COLLECTOR,
     bpf::COLLECTOR,
     bus_services::COLLECTOR,
     connections::COLLECTOR,
     containers::COLLECTOR,
+    declared_files::COLLECTOR,
     desktop_starts::COLLECTOR,
     file_walk::COLLECTOR,
     git_settings::COLLECTOR,
     hidden_processes::COLLECTOR,
     init_scripts::COLLECTOR,
     kernel_settings::COLLECTOR,
+    linked_programs::COLLECTOR,
     loader::COLLECTOR,
     log_rotation::COLLECTOR,
     login_scripts::COLLECTOR,
@@ -71,12 +79,14 @@ pub static ALL: &[crate::Collector] = &[
     module_settings::COLLECTOR,
     modules::COLLECTOR,
     mounts::COLLECTOR,
+    name_services::COLLECTOR,
     network::COLLECTOR,
     network_hooks::COLLECTOR,
     package_hooks::COLLECTOR,
     packages::COLLECTOR,
     pam_rules::COLLECTOR,
     pid_range::COLLECTOR,
+    plugin_settings::COLLECTOR,
     polkit_rules::COLLECTOR,
     power_hooks::COLLECTOR,
     processes::COLLECTOR,

@@ -9,7 +9,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "generator",
         doc: "A program that the service manager runs before everything else is not from a package.",
-        mechanisms: &[40],
+        mechanisms: &[40, 45],
         attack: &["T1543.002"],
         why: "Generators run as root at every boot and reload, before anything else, and can make units that leave no file.",
         innocent: "a program installed by hand brought its own generator",

@@ -12,7 +12,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "loader",
         doc: "A library is loaded into every program, or a variable or directory makes programs load foreign code.",
-        mechanisms: &[1, 2, 4],
+        mechanisms: &[1, 2, 4, 45],
         attack: &["T1574.006", "T1014"],
         why: "Such a library runs inside every program, and is the usual way to hide processes, files and connections.",
         innocent: "you installed a tool that works so (a memory allocator, a tracing agent)",

@@ -6,11 +6,13 @@ mod account_passwords;
 mod agent_command;
 mod at_job;
 mod authorized_keys;
+mod boot_entry;
 mod boot_hook;
 mod bpf;
 mod bus_service;
 mod container;
 mod cron_job;
+mod declared_file;
 mod deleted_program;
 mod desktop_start;
 mod disguised_program;
@@ -25,8 +27,12 @@ mod hidden_module;
 mod hidden_process;
 mod hidden_socket;
 mod init_script;
+mod injected_code;
 mod interface_program;
+mod io_uring;
+mod kernel_hook;
 mod kernel_program;
+mod linked_program;
 mod loader;
 mod log_rotation;
 mod login_scripts;
@@ -34,12 +40,16 @@ mod mail_command;
 mod masked_watcher;
 mod memory_program;
 mod module_setting;
+mod mount_namespace;
 mod mount_over_proc;
+mod mount_over_system;
+mod name_service;
 mod network_hook;
 mod network_shell;
 mod package_hook;
 mod packet_socket;
 mod pam_rules;
+mod plugin_setting;
 mod polkit_rule;
 mod power_hook;
 mod powerful_groups;
@@ -68,11 +78,13 @@ pub static ALL: &[crate::Detector] = &[
     agent_command::DETECTOR,
     at_job::DETECTOR,
     authorized_keys::DETECTOR,
+    boot_entry::DETECTOR,
     boot_hook::DETECTOR,
     bpf::DETECTOR,
     bus_service::DETECTOR,
     container::DETECTOR,
     cron_job::DETECTOR,
+    declared_file::DETECTOR,
     deleted_program::DETECTOR,
     desktop_start::DETECTOR,
     disguised_program::DETECTOR,
@@ -87,8 +99,12 @@ pub static ALL: &[crate::Detector] = &[
     hidden_process::DETECTOR,
     hidden_socket::DETECTOR,
     init_script::DETECTOR,
+    injected_code::DETECTOR,
     interface_program::DETECTOR,
+    io_uring::DETECTOR,
+    kernel_hook::DETECTOR,
     kernel_program::DETECTOR,
+    linked_program::DETECTOR,
     loader::DETECTOR,
     log_rotation::DETECTOR,
     login_scripts::DETECTOR,
@@ -96,12 +112,16 @@ pub static ALL: &[crate::Detector] = &[
     masked_watcher::DETECTOR,
     memory_program::DETECTOR,
     module_setting::DETECTOR,
+    mount_namespace::DETECTOR,
     mount_over_proc::DETECTOR,
+    mount_over_system::DETECTOR,
+    name_service::DETECTOR,
     network_hook::DETECTOR,
     network_shell::DETECTOR,
     package_hook::DETECTOR,
     packet_socket::DETECTOR,
     pam_rules::DETECTOR,
+    plugin_setting::DETECTOR,
     polkit_rule::DETECTOR,
     power_hook::DETECTOR,
     powerful_groups::DETECTOR,

@@ -27,7 +27,9 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
     let loaded: BTreeSet<&Text> = tables.of::<Module>().map(|row| &row.fact.name).collect();
     let mut asked: BTreeMap<&Text, Vec<_>> = BTreeMap::new();
     let mut loose = BTreeSet::new();
-    for row in tables.of::<ModuleSetting>() {
+    let mut all: Vec<_> = tables.of::<ModuleSetting>().collect();
+    all.sort_by(|a, b| a.id.cmp(b.id));
+    for row in all {
         if loose.insert(&row.fact.path) {
             let weight = entry::loose(&files, &row.path, None);
             let title = format!("Others may say which kernel modules are loaded: {}", row.path);
@@ -58,6 +60,9 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
                 );
             }
         }
+    }
+    for settings in asked.values_mut() {
+        settings.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
     }
     for (path, row) in foreign {
         let asked = asked.get(path).map(Vec::as_slice).unwrap_or_default();

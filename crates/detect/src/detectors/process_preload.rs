@@ -10,7 +10,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "process-preload",
         doc: "The environment of a running process makes it load code that is not the system's.",
-        mechanisms: &[2, 5, 74],
+        mechanisms: &[2, 5, 7, 74],
         attack: &["T1574.006"],
         why: "The loader or interpreter puts that code into the process before its own, so it sees and changes what the process does.",
         innocent: "a memory allocator, a tracer or an agent of yours is loaded this way",

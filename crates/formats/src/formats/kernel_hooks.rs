@@ -13,12 +13,14 @@ pub const FORMAT: Format = Format {
         b"enabled\ninterpreter /usr/bin/wine\nflags: \nextension .exe\n",
         b"|/usr/lib/systemd/systemd-coredump %P %u %g\n",
         b"__x64_sys_getdents64 (1) R I     tramp: ffffffffc0a01000 (fh_ftrace_thunk+0x0/0x40 [lkm]) ->ftrace_ops_list_func+0x0/0x1b0\n\
-          bpf_trampoline_x (1) R   D   \tdirect-->bpf_trampoline_6442466562+0x0/0x100\n",
+          bpf_trampoline_x (1) R   D   \n\tdirect-->bpf_trampoline_6442466562+0x0/0x100\nvfs_read (1)   \tramp: 0xffffffffc0a01000 (0xffffffffc0d55040) ->x+0x0/0x1\n",
+        b"ffffffffa1234560  k  do_sys_open+0x0    [FTRACE]\n",
     ],
     feed: |bytes| {
         handler(bytes);
         helper(bytes);
         hooked(bytes);
+        probes(bytes);
     },
 };
 
@@ -75,29 +77,69 @@ pub struct Hooked {
     pub direct: bool,
     /// The module that owns the hook, where the line names one.
     pub module: Text,
+    /// The function that is called by the hook, or its address where it has no name.
+    pub callback: Text,
 }
 
-/// The hooked functions, at most 10,000.
+/// The hooked functions, at most 10,000. What a line that begins with a blank says belongs to the function before it.
 pub fn hooked(bytes: &[u8]) -> Vec<Hooked> {
-    let one = |line: &[u8]| {
-        let function = lines::words(line).next()?;
+    let mut all: Vec<Hooked> = Vec::new();
+    for line in bytes.split(|b| *b == b'\n') {
+        if line.first().is_some_and(u8::is_ascii_whitespace) {
+            if let Some(last) = all.last_mut() {
+                owner(line, last);
+            }
+            continue;
+        }
+        let Some(function) = lines::words(line).next() else { continue };
+        if all.len() >= 10_000 {
+            break;
+        }
         // Flags stand in single letters between the count and what follows a tab or "tramp:".
-        let rest = line.get(function.len()..)?;
+        let rest = line.get(function.len()..).unwrap_or_default();
         let flags = rest.split(|b| *b == b':').next().unwrap_or_default();
         let flag = |letter: &[u8]| lines::words(flags).any(|word| word == letter);
-        let module = rest
-            .split(|b| *b == b'[')
-            .skip(1)
-            .filter_map(|part| part.split(|b| *b == b']').next())
-            .find(|name| !name.starts_with(b"__builtin__") && *name != b"bpf");
-        Some(Hooked {
+        let mut hook = Hooked {
             function: function.into(),
             diverts: flag(b"I"),
             direct: flag(b"D"),
-            module: module.unwrap_or_default().into(),
-        })
+            ..Hooked::default()
+        };
+        owner(rest, &mut hook);
+        all.push(hook);
+    }
+    all
+}
+
+/// Takes the called function in parentheses, `(name+0x0/0x40 [module])`, and any module named.
+fn owner(text: &[u8], hook: &mut Hooked) {
+    let module = text
+        .split(|b| *b == b'[')
+        .skip(1)
+        .filter_map(|part| part.split(|b| *b == b']').next())
+        .find(|name| !name.starts_with(b"__builtin__") && *name != b"bpf");
+    if let Some(module) = module.filter(|_| hook.module.is_empty()) {
+        hook.module = module.into();
+    }
+    // The first parentheses of a function's own line hold a count.
+    let called = text
+        .split(|b| *b == b'(')
+        .skip(1)
+        .filter_map(|part| part.split(|b| matches!(b, b')' | b'+' | b' ')).next())
+        .find(|name| !name.is_empty() && !name.iter().all(u8::is_ascii_digit));
+    if let Some(called) = called.filter(|_| hook.callback.is_empty()) {
+        hook.callback = called.into();
+    }
+}
+
+/// A probe of the kernel's own list (`kprobes/list` of debugfs): type and place.
+pub fn probes(bytes: &[u8]) -> Vec<(Text, Text)> {
+    let one = |(_, line): (u32, &[u8])| {
+        let (_, place) = (lines::words(line).next()?, lines::words(line).nth(2)?);
+        let function = place.split(|b| *b == b'+').next()?;
+        Some((function.into(), line.into()))
     };
-    bytes.split(|b| *b == b'\n').filter_map(one).take(10_000).collect()
+    lines::meaningful(bytes).filter_map(one).take(2000).collect()
 }
 
 #[cfg(test)]
@@ -113,6 +155,9 @@ mod tests {
         assert_eq!((helper(b"core\n"), helper(b"| /x y")), (None, Some(&b"/x"[..])));
         let hooks = hooked(FORMAT.samples[3]);
         assert!(hooks[0].diverts && hooks[0].module == "lkm" && !hooks[0].direct);
-        assert!(hooks[1].direct && hooks[1].module.is_empty());
+        assert_eq!(hooks[0].callback, "fh_ftrace_thunk");
+        assert!(hooks[1].direct && hooks[1].module.is_empty() && hooks.len() == 3);
+        assert_eq!(hooks[2].callback, "0xffffffffc0d55040");
+        assert_eq!(probes(FORMAT.samples[4])[0].0, "do_sys_open");
     }
 }

@@ -6,6 +6,7 @@ pub mod agent_commands;
 pub mod apt_conf;
 pub mod at_job;
 pub mod authorized_keys;
+pub mod boot_entries;
 pub mod bus_policy;
 pub mod certificate;
 pub mod classic_bpf;
@@ -34,11 +35,13 @@ pub mod mountinfo;
 pub mod namespace_mounts;
 pub mod netlink;
 pub mod nf_tables;
+pub mod nsswitch;
 pub mod oci;
 pub mod os_release;
 pub mod package_sources;
 pub mod pam;
 pub mod passwd;
+pub mod plugins;
 pub mod polkit;
 pub mod private_key;
 pub mod proc_net;
@@ -54,6 +57,7 @@ pub mod sock_diag;
 pub mod ssh_config;
 pub mod static_pod;
 pub mod sudoers;
+pub mod tmpfiles;
 pub mod udev_rules;
 pub mod unit;
 pub mod web_config;
@@ -66,6 +70,7 @@ pub static ALL: &[crate::Format] = &[
     apt_conf::FORMAT,
     at_job::FORMAT,
     authorized_keys::FORMAT,
+    boot_entries::FORMAT,
     bus_policy::FORMAT,
     certificate::FORMAT,
     classic_bpf::FORMAT,
@@ -94,11 +99,13 @@ pub static ALL: &[crate::Format] = &[
     namespace_mounts::FORMAT,
     netlink::FORMAT,
     nf_tables::FORMAT,
+    nsswitch::FORMAT,
     oci::FORMAT,
     os_release::FORMAT,
     package_sources::FORMAT,
     pam::FORMAT,
     passwd::FORMAT,
+    plugins::FORMAT,
     polkit::FORMAT,
     private_key::FORMAT,
     proc_net::FORMAT,
@@ -114,6 +121,7 @@ pub static ALL: &[crate::Format] = &[
     ssh_config::FORMAT,
     static_pod::FORMAT,
     sudoers::FORMAT,
+    tmpfiles::FORMAT,
     udev_rules::FORMAT,
     unit::FORMAT,
     web_config::FORMAT,

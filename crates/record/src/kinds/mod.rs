@@ -4,11 +4,13 @@
 
 mod account;
 mod authorized_key;
+mod boot_entry;
 mod bpf_program;
 mod clock_offset;
 mod connection;
 mod container;
 mod container_setting;
+mod declared_file;
 mod environment_setting;
 mod file;
 mod footprint;
@@ -16,6 +18,7 @@ mod group;
 mod hidden_process;
 mod interface;
 mod kernel_setting;
+mod linked_program;
 mod loader_setting;
 mod login_script;
 mod mapped_object;
@@ -23,12 +26,14 @@ mod module;
 mod module_file;
 mod module_setting;
 mod mount;
+mod name_service;
 mod neighbour;
 mod netfilter_table;
 mod network_namespace;
 mod open_file;
 mod package_list;
 mod pam_rule;
+mod plugin_setting;
 mod process;
 mod process_mismatch;
 mod process_variable;
@@ -54,11 +59,13 @@ mod web_setting;
 
 pub use account::Account;
 pub use authorized_key::AuthorizedKey;
+pub use boot_entry::BootEntry;
 pub use bpf_program::BpfProgram;
 pub use clock_offset::ClockOffset;
 pub use connection::Connection;
 pub use container::Container;
 pub use container_setting::ContainerSetting;
+pub use declared_file::DeclaredFile;
 pub use environment_setting::EnvironmentSetting;
 pub use file::File;
 pub use footprint::Footprint;
@@ -66,6 +73,7 @@ pub use group::Group;
 pub use hidden_process::HiddenProcess;
 pub use interface::Interface;
 pub use kernel_setting::KernelSetting;
+pub use linked_program::LinkedProgram;
 pub use loader_setting::LoaderSetting;
 pub use login_script::LoginScript;
 pub use mapped_object::MappedObject;
@@ -73,12 +81,14 @@ pub use module::Module;
 pub use module_file::ModuleFile;
 pub use module_setting::ModuleSetting;
 pub use mount::Mount;
+pub use name_service::NameService;
 pub use neighbour::Neighbour;
 pub use netfilter_table::NetfilterTable;
 pub use network_namespace::NetworkNamespace;
 pub use open_file::OpenFile;
 pub use package_list::PackageList;
 pub use pam_rule::PamRule;
+pub use plugin_setting::PluginSetting;
 pub use process::Process;
 pub use process_mismatch::ProcessMismatch;
 pub use process_variable::ProcessVariable;
@@ -112,11 +122,13 @@ use crate::{Kind as _, Schema};
 pub enum Fact {
     Account(Account),
     AuthorizedKey(AuthorizedKey),
+    BootEntry(BootEntry),
     BpfProgram(BpfProgram),
     ClockOffset(ClockOffset),
     Connection(Connection),
     Container(Container),
     ContainerSetting(ContainerSetting),
+    DeclaredFile(DeclaredFile),
     EnvironmentSetting(EnvironmentSetting),
     File(File),
     Footprint(Footprint),
@@ -124,6 +136,7 @@ pub enum Fact {
     HiddenProcess(HiddenProcess),
     Interface(Interface),
     KernelSetting(KernelSetting),
+    LinkedProgram(LinkedProgram),
     LoaderSetting(LoaderSetting),
     LoginScript(LoginScript),
     MappedObject(MappedObject),
@@ -131,12 +144,14 @@ pub enum Fact {
     ModuleFile(ModuleFile),
     ModuleSetting(ModuleSetting),
     Mount(Mount),
+    NameService(NameService),
     Neighbour(Neighbour),
     NetfilterTable(NetfilterTable),
     NetworkNamespace(NetworkNamespace),
     OpenFile(OpenFile),
     PackageList(PackageList),
     PamRule(PamRule),
+    PluginSetting(PluginSetting),
     Process(Process),
     ProcessMismatch(ProcessMismatch),
     ProcessVariable(ProcessVariable),
@@ -167,11 +182,13 @@ impl Fact {
         match self {
             Self::Account(_) => Account::NAME,
             Self::AuthorizedKey(_) => AuthorizedKey::NAME,
+            Self::BootEntry(_) => BootEntry::NAME,
             Self::BpfProgram(_) => BpfProgram::NAME,
             Self::ClockOffset(_) => ClockOffset::NAME,
             Self::Connection(_) => Connection::NAME,
             Self::Container(_) => Container::NAME,
             Self::ContainerSetting(_) => ContainerSetting::NAME,
+            Self::DeclaredFile(_) => DeclaredFile::NAME,
             Self::EnvironmentSetting(_) => EnvironmentSetting::NAME,
             Self::File(_) => File::NAME,
             Self::Footprint(_) => Footprint::NAME,
@@ -179,6 +196,7 @@ impl Fact {
             Self::HiddenProcess(_) => HiddenProcess::NAME,
             Self::Interface(_) => Interface::NAME,
             Self::KernelSetting(_) => KernelSetting::NAME,
+            Self::LinkedProgram(_) => LinkedProgram::NAME,
             Self::LoaderSetting(_) => LoaderSetting::NAME,
             Self::LoginScript(_) => LoginScript::NAME,
             Self::MappedObject(_) => MappedObject::NAME,
@@ -186,12 +204,14 @@ impl Fact {
             Self::ModuleFile(_) => ModuleFile::NAME,
             Self::ModuleSetting(_) => ModuleSetting::NAME,
             Self::Mount(_) => Mount::NAME,
+            Self::NameService(_) => NameService::NAME,
             Self::Neighbour(_) => Neighbour::NAME,
             Self::NetfilterTable(_) => NetfilterTable::NAME,
             Self::NetworkNamespace(_) => NetworkNamespace::NAME,
             Self::OpenFile(_) => OpenFile::NAME,
             Self::PackageList(_) => PackageList::NAME,
             Self::PamRule(_) => PamRule::NAME,
+            Self::PluginSetting(_) => PluginSetting::NAME,
             Self::Process(_) => Process::NAME,
             Self::ProcessMismatch(_) => ProcessMismatch::NAME,
             Self::ProcessVariable(_) => ProcessVariable::NAME,
@@ -223,11 +243,13 @@ pub fn schemas() -> Vec<Schema> {
     [
         Account::schema,
         AuthorizedKey::schema,
+        BootEntry::schema,
         BpfProgram::schema,
         ClockOffset::schema,
         Connection::schema,
         Container::schema,
         ContainerSetting::schema,
+        DeclaredFile::schema,
         EnvironmentSetting::schema,
         File::schema,
         Footprint::schema,
@@ -235,6 +257,7 @@ pub fn schemas() -> Vec<Schema> {
         HiddenProcess::schema,
         Interface::schema,
         KernelSetting::schema,
+        LinkedProgram::schema,
         LoaderSetting::schema,
         LoginScript::schema,
         MappedObject::schema,
@@ -242,12 +265,14 @@ pub fn schemas() -> Vec<Schema> {
         ModuleFile::schema,
         ModuleSetting::schema,
         Mount::schema,
+        NameService::schema,
         Neighbour::schema,
         NetfilterTable::schema,
         NetworkNamespace::schema,
         OpenFile::schema,
         PackageList::schema,
         PamRule::schema,
+        PluginSetting::schema,
         Process::schema,
         ProcessMismatch::schema,
         ProcessVariable::schema,
