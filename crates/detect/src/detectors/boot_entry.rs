@@ -25,7 +25,7 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
     let files = Files::new(tables);
     let contained = tables.of::<System>().any(|system| !system.container.is_empty());
     // In a container the running kernel is another machine's.
-    let ours = |row: &Row<'_, BootEntry>| !(contained && row.what == "running");
+    let ours = |row: &Row<'_, BootEntry>| row.what != "running" || !contained;
     let mut loose = BTreeSet::new();
     let mut odd: BTreeMap<&Text, (Weight, Vec<Row<'_, BootEntry>>)> = BTreeMap::new();
     let mut all: Vec<_> = tables.of::<BootEntry>().filter(ours).collect();
@@ -135,7 +135,7 @@ fn off(tables: &Tables, contained: bool, drafts: &mut Vec<Draft>) {
     const GROUPS: [&str; 3] = ["setting", "menu", "running"];
     let rows: Vec<Row<'_, BootEntry>> = tables
         .of::<BootEntry>()
-        .filter(|row| !(contained && row.what == "running") && !row.options.is_empty())
+        .filter(|row| !row.options.is_empty() && (row.what != "running" || !contained))
         .collect();
     let mut found: BTreeMap<&str, Vec<Row<'_, BootEntry>>> = BTreeMap::new();
     for row in &rows {

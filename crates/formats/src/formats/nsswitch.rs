@@ -31,16 +31,13 @@ pub fn parse(bytes: &[u8]) -> Vec<Service> {
         let Some((database, services)) = lines::cut(text, b':') else { continue };
         let mut action = false;
         for word in services.split(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty()) {
-            let begins = action || word.starts_with(b"[");
-            action = begins && !word.contains(&b']');
-            let name = word.split(|b| *b == b'[').next().unwrap_or_default();
-            if (begins && word.starts_with(b"["))
-                || (begins && action)
-                || word.ends_with(b"]")
-                || name.is_empty()
-            {
+            // [STATUS=action] may hold several words, and stand right behind a name.
+            if action || word.starts_with(b"[") {
+                action = !word.contains(&b']');
                 continue;
             }
+            action = word.contains(&b'[') && !word.contains(&b']');
+            let name = word.split(|b| *b == b'[').next().unwrap_or_default();
             found.push(Service { line, database: database.into(), name: name.into() });
         }
         if found.len() >= 10_000 {
