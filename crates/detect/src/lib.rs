@@ -13,6 +13,7 @@ mod entry;
 mod judge;
 mod own_word;
 mod pam_stack;
+mod reach;
 mod rotation;
 mod sockets;
 mod stories;

@@ -9,6 +9,8 @@ mod boot_entries;
 mod boot_hooks;
 mod bpf;
 mod bus_services;
+mod certificates;
+mod cloud_scripts;
 mod connections;
 mod containers;
 mod declared_files;
@@ -17,19 +19,23 @@ mod file_walk;
 mod git_settings;
 mod hidden_processes;
 mod init_scripts;
+mod interpreter_starts;
 mod kernel_settings;
 mod linked_programs;
 mod loader;
 mod log_rotation;
+mod log_settings;
 mod login_scripts;
 mod mail_commands;
 mod module_settings;
 mod modules;
 mod mounts;
 mod name_services;
+mod name_settings;
 mod network;
 mod network_hooks;
 mod package_hooks;
+mod package_sources;
 mod packages;
 mod pam_rules;
 mod pid_range;
@@ -37,6 +43,7 @@ mod plugin_settings;
 mod polkit_rules;
 mod power_hooks;
 mod processes;
+mod remote_trust;
 mod rules_in_files;
 mod rules_in_memory;
 mod scheduled_jobs;
@@ -62,6 +69,8 @@ pub static ALL: &[crate::Collector] = &[
     boot_hooks::COLLECTOR,
     bpf::COLLECTOR,
     bus_services::COLLECTOR,
+    certificates::COLLECTOR,
+    cloud_scripts::COLLECTOR,
     connections::COLLECTOR,
     containers::COLLECTOR,
     declared_files::COLLECTOR,
@@ -70,19 +79,23 @@ pub static ALL: &[crate::Collector] = &[
     git_settings::COLLECTOR,
     hidden_processes::COLLECTOR,
     init_scripts::COLLECTOR,
+    interpreter_starts::COLLECTOR,
     kernel_settings::COLLECTOR,
     linked_programs::COLLECTOR,
     loader::COLLECTOR,
     log_rotation::COLLECTOR,
+    log_settings::COLLECTOR,
     login_scripts::COLLECTOR,
     mail_commands::COLLECTOR,
     module_settings::COLLECTOR,
     modules::COLLECTOR,
     mounts::COLLECTOR,
     name_services::COLLECTOR,
+    name_settings::COLLECTOR,
     network::COLLECTOR,
     network_hooks::COLLECTOR,
     package_hooks::COLLECTOR,
+    package_sources::COLLECTOR,
     packages::COLLECTOR,
     pam_rules::COLLECTOR,
     pid_range::COLLECTOR,
@@ -90,6 +103,7 @@ pub static ALL: &[crate::Collector] = &[
     polkit_rules::COLLECTOR,
     power_hooks::COLLECTOR,
     processes::COLLECTOR,
+    remote_trust::COLLECTOR,
     rules_in_files::COLLECTOR,
     rules_in_memory::COLLECTOR,
     scheduled_jobs::COLLECTOR,

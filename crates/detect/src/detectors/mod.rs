@@ -10,6 +10,7 @@ mod boot_entry;
 mod boot_hook;
 mod bpf;
 mod bus_service;
+mod cloud_script;
 mod container;
 mod cron_job;
 mod declared_file;
@@ -29,12 +30,14 @@ mod hidden_socket;
 mod init_script;
 mod injected_code;
 mod interface_program;
+mod interpreter_start;
 mod io_uring;
 mod kernel_hook;
 mod kernel_program;
 mod linked_program;
 mod loader;
 mod log_rotation;
+mod log_suppression;
 mod login_scripts;
 mod mail_command;
 mod masked_watcher;
@@ -43,10 +46,12 @@ mod module_setting;
 mod mount_namespace;
 mod mount_over_proc;
 mod mount_over_system;
+mod name_redirection;
 mod name_service;
 mod network_hook;
 mod network_shell;
 mod package_hook;
+mod package_source;
 mod packet_socket;
 mod pam_rules;
 mod plugin_setting;
@@ -57,15 +62,18 @@ mod process_preload;
 mod program_on_network;
 mod promiscuous;
 mod raw_socket;
+mod remote_trust;
 mod rule_match;
 mod running_program;
 mod second_root;
 mod special_files;
 mod ssh_settings;
 mod sudo_rules;
+mod trusted_certificate;
 mod udev_rule;
 mod unheld_listener;
 mod unit_command;
+mod watcher_setting;
 mod web_application;
 mod web_setting;
 mod web_shell;
@@ -82,6 +90,7 @@ pub static ALL: &[crate::Detector] = &[
     boot_hook::DETECTOR,
     bpf::DETECTOR,
     bus_service::DETECTOR,
+    cloud_script::DETECTOR,
     container::DETECTOR,
     cron_job::DETECTOR,
     declared_file::DETECTOR,
@@ -101,12 +110,14 @@ pub static ALL: &[crate::Detector] = &[
     init_script::DETECTOR,
     injected_code::DETECTOR,
     interface_program::DETECTOR,
+    interpreter_start::DETECTOR,
     io_uring::DETECTOR,
     kernel_hook::DETECTOR,
     kernel_program::DETECTOR,
     linked_program::DETECTOR,
     loader::DETECTOR,
     log_rotation::DETECTOR,
+    log_suppression::DETECTOR,
     login_scripts::DETECTOR,
     mail_command::DETECTOR,
     masked_watcher::DETECTOR,
@@ -115,10 +126,12 @@ pub static ALL: &[crate::Detector] = &[
     mount_namespace::DETECTOR,
     mount_over_proc::DETECTOR,
     mount_over_system::DETECTOR,
+    name_redirection::DETECTOR,
     name_service::DETECTOR,
     network_hook::DETECTOR,
     network_shell::DETECTOR,
     package_hook::DETECTOR,
+    package_source::DETECTOR,
     packet_socket::DETECTOR,
     pam_rules::DETECTOR,
     plugin_setting::DETECTOR,
@@ -129,15 +142,18 @@ pub static ALL: &[crate::Detector] = &[
     program_on_network::DETECTOR,
     promiscuous::DETECTOR,
     raw_socket::DETECTOR,
+    remote_trust::DETECTOR,
     rule_match::DETECTOR,
     running_program::DETECTOR,
     second_root::DETECTOR,
     special_files::DETECTOR,
     ssh_settings::DETECTOR,
     sudo_rules::DETECTOR,
+    trusted_certificate::DETECTOR,
     udev_rule::DETECTOR,
     unheld_listener::DETECTOR,
     unit_command::DETECTOR,
+    watcher_setting::DETECTOR,
     web_application::DETECTOR,
     web_setting::DETECTOR,
     web_shell::DETECTOR,

@@ -43,7 +43,8 @@ fn part(bytes: &[u8], line: u32, depth: usize, all: &mut Vec<Command>) {
         all.push(Command { line, command: bytes.into() });
     } else if bytes.starts_with(b"#include") {
         // A list of addresses whose content is run in turn.
-        for (number, text) in lines::meaningful(bytes).filter(|(_, text)| text.starts_with(b"http")).take(64) {
+        for (number, text) in lines::meaningful(bytes).filter(|(_, text)| text.starts_with(b"http")).take(64)
+        {
             let command = [b"curl ", text, b" | sh"].concat().into();
             all.push(Command { line: line.saturating_add(number - 1), command });
         }
@@ -54,7 +55,9 @@ fn part(bytes: &[u8], line: u32, depth: usize, all: &mut Vec<Command>) {
 
 /// The parts of a message, each with its headers.
 fn message(bytes: &[u8], line: u32, depth: usize, all: &mut Vec<Command>) {
-    let Some(at) = bytes.windows(9).position(|window| window.eq_ignore_ascii_case(b"boundary=")) else { return };
+    let Some(at) = bytes.windows(9).position(|window| window.eq_ignore_ascii_case(b"boundary=")) else {
+        return;
+    };
     let rest = bytes.get(at + 9..).unwrap_or_default();
     let boundary = rest.split(|b| matches!(b, b'\n' | b'\r' | b';')).next().unwrap_or_default().trim_ascii();
     let boundary = boundary.strip_prefix(b"\"").map_or(boundary, |b| b.strip_suffix(b"\"").unwrap_or(b));
@@ -114,7 +117,8 @@ fn config(bytes: &[u8], line: u32, all: &mut Vec<Command>) {
         }
         let files = key == b"write_files";
         let end = rows.get(at..).unwrap_or_default().iter().position(|(_, text)| {
-            text.first().is_some_and(|b| !matches!(b, b' ' | b'\t' | b'-' | b'#')) && !text.trim_ascii().is_empty()
+            text.first().is_some_and(|b| !matches!(b, b' ' | b'\t' | b'-' | b'#'))
+                && !text.trim_ascii().is_empty()
         });
         let end = end.map_or(rows.len(), |end| at + end);
         let block = rows.get(at..end).unwrap_or_default();
@@ -224,7 +228,8 @@ fn written(item: &[(u32, &[u8])], line: u32, all: &mut Vec<Command>) {
     let text = if block {
         let depth = item.get(at + 1).map_or(0, |(_, text)| indent(text));
         let body = item.get(at + 1..).unwrap_or_default().iter();
-        let inside = body.take_while(|(_, text)| text.trim_ascii().is_empty() || indent(text) >= depth.max(1));
+        let inside =
+            body.take_while(|(_, text)| text.trim_ascii().is_empty() || indent(text) >= depth.max(1));
         inside.map(|(_, text)| text.trim_ascii()).collect::<Vec<_>>().join(&b'\n')
     } else {
         scalar(&first)

@@ -45,7 +45,8 @@ pub fn modules(text: &[u8]) -> Vec<Text> {
         let statement = statement.trim_ascii();
         let names = statement.strip_prefix(b"import ").or_else(|| statement.strip_prefix(b"from "));
         for name in names.unwrap_or_default().split(|b| *b == b',').take(16) {
-            let first = name.trim_ascii().split(|b| matches!(b, b'.' | b' ' | b'\t')).next().unwrap_or_default();
+            let first =
+                name.trim_ascii().split(|b| matches!(b, b'.' | b' ' | b'\t')).next().unwrap_or_default();
             if !first.is_empty() && first.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_') {
                 all.push(first.into());
             }
@@ -66,14 +67,33 @@ pub fn rc_values(bytes: &[u8]) -> Vec<(u32, String, Text)> {
         let name = name.strip_prefix(b"//").unwrap_or(name);
         Some((line, String::from_utf8_lossy(name).to_ascii_lowercase(), rest.into()))
     };
-    lines::meaningful(bytes).filter(|(_, text)| !text.starts_with(b";")).filter_map(value).take(MOST).collect()
+    lines::meaningful(bytes)
+        .filter(|(_, text)| !text.starts_with(b";"))
+        .filter_map(value)
+        .take(MOST)
+        .collect()
 }
 
 /// Commands that settings of interactive tools hand to a shell.
 pub fn tool_commands(bytes: &[u8]) -> Vec<Command> {
     const MARKS: &[&[u8]] = &[
-        b"\\!", b"\\o |", b"\\g |", b"shell ", b"!", b"run-shell ", b"run ", b"if-shell ", b".shell ", b".system ",
-        b"platform shell ", b"backtick ", b"exec ", b":!", b"silent !", b"silent! !", b"silent execute \"!",
+        b"\\!",
+        b"\\o |",
+        b"\\g |",
+        b"shell ",
+        b"!",
+        b"run-shell ",
+        b"run ",
+        b"if-shell ",
+        b".shell ",
+        b".system ",
+        b"platform shell ",
+        b"backtick ",
+        b"exec ",
+        b":!",
+        b"silent !",
+        b"silent! !",
+        b"silent execute \"!",
     ];
     let mut all = Vec::new();
     for (line, text) in lines::numbered(bytes) {
@@ -83,7 +103,8 @@ pub fn tool_commands(bytes: &[u8]) -> Vec<Command> {
         }
         // `autocmd VimEnter * silent !x`: the mark stands behind.
         let at = text.windows(8).position(|window| window == b"silent !" || window == b"silent! ");
-        let begins = if text.starts_with(b"au") { at.and_then(|at| text.get(at..)).unwrap_or(text) } else { text };
+        let begins =
+            if text.starts_with(b"au") { at.and_then(|at| text.get(at..)).unwrap_or(text) } else { text };
         let mut found = MARKS.iter().filter_map(|mark| begins.strip_prefix(*mark));
         let command = found.next().map(<[u8]>::trim_ascii).map(|command| {
             let command = command.strip_prefix(b"-b ").unwrap_or(command);
@@ -124,9 +145,16 @@ mod tests {
         let shown: Vec<_> = all.iter().map(|(line, name, value)| format!("{line} {name} {value}")).collect();
         assert_eq!(
             shown,
-            ["1 script-shell /a", "2 prefix /b", "3 registry http://c/", "4 yarn-path d.js", "5 yarnpath e.js"]
+            [
+                "1 script-shell /a",
+                "2 prefix /b",
+                "3 registry http://c/",
+                "4 yarn-path d.js",
+                "5 yarnpath e.js"
+            ]
         );
-        let all: Vec<_> = tool_commands(FORMAT.samples[2]).into_iter().map(|c| c.command.to_string()).collect();
+        let all: Vec<_> =
+            tool_commands(FORMAT.samples[2]).into_iter().map(|c| c.command.to_string()).collect();
         assert_eq!(all, ["a b", "c", "d", "e f", "g", "h i", "j"]);
     }
 }

@@ -91,11 +91,17 @@ pub fn audit(bytes: &[u8]) -> Vec<(u32, Text)> {
         let words: Vec<&[u8]> = lines::words(text).collect();
         words.windows(2).any(|pair| match pair {
             [b"-e", value] => *value == b"0",
-            [b"-a" | b"-A", list] => list.split(|b| *b == b',').any(|word| matches!(word, b"never" | b"exclude")),
+            [b"-a" | b"-A", list] => {
+                list.split(|b| *b == b',').any(|word| matches!(word, b"never" | b"exclude"))
+            }
             _ => false,
         })
     };
-    lines::meaningful(bytes).filter(|(_, text)| leaves_out(text)).map(|(l, t)| (l, t.into())).take(MOST).collect()
+    lines::meaningful(bytes)
+        .filter(|(_, text)| leaves_out(text))
+        .map(|(l, t)| (l, t.into()))
+        .take(MOST)
+        .collect()
 }
 
 /// One block of logrotate.conf(5).
@@ -121,7 +127,10 @@ pub fn rotation(bytes: &[u8]) -> Vec<Rotation> {
             let word = lines::words(text).next().unwrap_or_default();
             if script {
                 script = word != b"endscript";
-            } else if matches!(word, b"postrotate" | b"prerotate" | b"firstaction" | b"lastaction" | b"preremove") {
+            } else if matches!(
+                word,
+                b"postrotate" | b"prerotate" | b"firstaction" | b"lastaction" | b"preremove"
+            ) {
                 script = true;
             } else if text.starts_with(b"}") {
                 all.extend(open.take());

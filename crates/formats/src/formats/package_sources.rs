@@ -105,7 +105,10 @@ pub fn sections(bytes: &[u8]) -> Vec<Source> {
     let mut all = Vec::new();
     for section in settings.chunk_by(|a, b| a.section == b.section) {
         let value = |name: &str| {
-            section.iter().find(|s| s.name.as_bytes().eq_ignore_ascii_case(name.as_bytes())).map(|s| s.value.as_bytes())
+            section
+                .iter()
+                .find(|s| s.name.as_bytes().eq_ignore_ascii_case(name.as_bytes()))
+                .map(|s| s.value.as_bytes())
         };
         if value("enabled").is_some_and(|value| matches!(value, b"0" | b"false" | b"no")) {
             continue;
