@@ -5,6 +5,7 @@
 mod accounts;
 mod agent_commands;
 mod authorized_keys;
+mod automation;
 mod boot_entries;
 mod boot_hooks;
 mod bpf;
@@ -13,6 +14,7 @@ mod certificates;
 mod cloud_scripts;
 mod connections;
 mod containers;
+mod database_settings;
 mod declared_files;
 mod desktop_starts;
 mod file_walk;
@@ -43,6 +45,7 @@ mod plugin_settings;
 mod polkit_rules;
 mod power_hooks;
 mod processes;
+mod protections;
 mod remote_trust;
 mod rules_in_files;
 mod rules_in_memory;
@@ -65,6 +68,7 @@ pub static ALL: &[crate::Collector] = &[
     accounts::COLLECTOR,
     agent_commands::COLLECTOR,
     authorized_keys::COLLECTOR,
+    automation::COLLECTOR,
     boot_entries::COLLECTOR,
     boot_hooks::COLLECTOR,
     bpf::COLLECTOR,
@@ -73,6 +77,7 @@ pub static ALL: &[crate::Collector] = &[
     cloud_scripts::COLLECTOR,
     connections::COLLECTOR,
     containers::COLLECTOR,
+    database_settings::COLLECTOR,
     declared_files::COLLECTOR,
     desktop_starts::COLLECTOR,
     file_walk::COLLECTOR,
@@ -103,6 +108,7 @@ pub static ALL: &[crate::Collector] = &[
     polkit_rules::COLLECTOR,
     power_hooks::COLLECTOR,
     processes::COLLECTOR,
+    protections::COLLECTOR,
     remote_trust::COLLECTOR,
     rules_in_files::COLLECTOR,
     rules_in_memory::COLLECTOR,

@@ -6,6 +6,7 @@ mod account_passwords;
 mod agent_command;
 mod at_job;
 mod authorized_keys;
+mod automation_command;
 mod boot_entry;
 mod boot_hook;
 mod bpf;
@@ -13,6 +14,7 @@ mod bus_service;
 mod cloud_script;
 mod container;
 mod cron_job;
+mod database_setting;
 mod declared_file;
 mod deleted_program;
 mod desktop_start;
@@ -61,6 +63,7 @@ mod powerful_groups;
 mod process_preload;
 mod program_on_network;
 mod promiscuous;
+mod protection_off;
 mod raw_socket;
 mod remote_trust;
 mod rule_match;
@@ -86,6 +89,7 @@ pub static ALL: &[crate::Detector] = &[
     agent_command::DETECTOR,
     at_job::DETECTOR,
     authorized_keys::DETECTOR,
+    automation_command::DETECTOR,
     boot_entry::DETECTOR,
     boot_hook::DETECTOR,
     bpf::DETECTOR,
@@ -93,6 +97,7 @@ pub static ALL: &[crate::Detector] = &[
     cloud_script::DETECTOR,
     container::DETECTOR,
     cron_job::DETECTOR,
+    database_setting::DETECTOR,
     declared_file::DETECTOR,
     deleted_program::DETECTOR,
     desktop_start::DETECTOR,
@@ -141,6 +146,7 @@ pub static ALL: &[crate::Detector] = &[
     process_preload::DETECTOR,
     program_on_network::DETECTOR,
     promiscuous::DETECTOR,
+    protection_off::DETECTOR,
     raw_socket::DETECTOR,
     remote_trust::DETECTOR,
     rule_match::DETECTOR,

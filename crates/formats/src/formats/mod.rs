@@ -6,6 +6,7 @@ pub mod agent_commands;
 pub mod apt_conf;
 pub mod at_job;
 pub mod authorized_keys;
+pub mod automation;
 pub mod boot_entries;
 pub mod bus_policy;
 pub mod certificate;
@@ -14,6 +15,7 @@ pub mod cloud_init;
 pub mod conntrack;
 pub mod credentials;
 pub mod crontab;
+pub mod database_config;
 pub mod directives;
 pub mod doas;
 pub mod docker;
@@ -50,6 +52,7 @@ pub mod process_maps;
 pub mod process_stat;
 pub mod process_status;
 pub mod process_strings;
+pub mod protection;
 pub mod rtnetlink;
 pub mod sessions;
 pub mod shadow;
@@ -70,6 +73,7 @@ pub static ALL: &[crate::Format] = &[
     apt_conf::FORMAT,
     at_job::FORMAT,
     authorized_keys::FORMAT,
+    automation::FORMAT,
     boot_entries::FORMAT,
     bus_policy::FORMAT,
     certificate::FORMAT,
@@ -78,6 +82,7 @@ pub static ALL: &[crate::Format] = &[
     conntrack::FORMAT,
     credentials::FORMAT,
     crontab::FORMAT,
+    database_config::FORMAT,
     directives::FORMAT,
     doas::FORMAT,
     docker::FORMAT,
@@ -114,6 +119,7 @@ pub static ALL: &[crate::Format] = &[
     process_stat::FORMAT,
     process_status::FORMAT,
     process_strings::FORMAT,
+    protection::FORMAT,
     rtnetlink::FORMAT,
     sessions::FORMAT,
     shadow::FORMAT,
