@@ -213,9 +213,7 @@ fn wide(path: &[u8], backup: bool) -> Option<Severity> {
             _ => None,
         };
     }
-    if SYSTEM.contains(&path) {
-        Some(Severity::Medium)
-    } else if matches!(path, b"/tmp" | b"/var/tmp" | b"/dev/shm" | b"/var/www") {
+    if SYSTEM.contains(&path) || matches!(path, b"/tmp" | b"/var/tmp" | b"/dev/shm" | b"/var/www") {
         Some(Severity::Medium)
     } else {
         OPEN.contains(&path).then_some(Severity::Low)
