@@ -57,7 +57,7 @@ impl Redaction {
                     quoted.entry(row.record).or_default().extend(secrets(schema, &row.columns));
                 }
             }
-            Told::Piece(_) | Told::Ahead(_) => {}
+            Told::Piece(_) | Told::Bulk(_) | Told::Ahead(_) => {}
         })?;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What an examiner is: somebody who is asked about every name that the walk over the file systems meets.
 
-use crate::sweep::{Listed, Seen};
+use crate::sweep::{Listed, Neighbours, Seen};
 use crate::{Context, Flow, Out};
 use std::sync::Arc;
 
@@ -18,6 +18,14 @@ pub trait Examiner: Send + Sync {
     /// # Errors
     /// `Break` when the run is to end; nothing else ends it.
     fn examine(&self, seen: &Seen<'_>, out: &mut Out) -> Flow;
+
+    /// Told of names that stand together: a whole directory, or some hundreds to thousands of names of a large one.
+    ///
+    /// # Errors
+    /// `Break` when the run is to end.
+    fn together(&self, _neighbours: &Neighbours<'_>, out: &mut Out) -> Flow {
+        out.flow()
+    }
 
     /// Told of every directory when all its names were met.
     ///

@@ -89,7 +89,7 @@ fn private(path: &[u8]) -> bool {
 }
 
 /// Names that a listing hides or makes look like something else: dots alone, blanks, a kernel thread's brackets.
-fn made_to_be_overlooked(part: &[u8]) -> bool {
+pub(crate) fn made_to_be_overlooked(part: &[u8]) -> bool {
     let dots = part.len() > 2 && part.iter().all(|b| *b == b'.');
     let blanks = !part.is_empty()
         && (part.trim_ascii().is_empty()

@@ -12,7 +12,7 @@ mod seen;
 mod tests;
 mod walker;
 
-pub use seen::{Listed, Seen, Swept};
+pub use seen::{Listed, Neighbours, Seen, Swept};
 
 use crate::{Context, Examiner, Flow, Out};
 use calma_host::Manners;
@@ -55,7 +55,10 @@ struct Shared {
 }
 
 /// Walks everything below `roots` that is local. Names are recorded; the examiners may be none.
-pub(crate) fn sweep(
+///
+/// # Errors
+/// `Break` when the run is to end.
+pub fn sweep(
     context: &Arc<Context>,
     roots: &[&[u8]],
     examiners: Vec<Box<dyn Examiner>>,

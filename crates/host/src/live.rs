@@ -111,6 +111,18 @@ impl Tree for Live {
         Ok(Box::new(OpenDirectory::new(descriptor, Arc::clone(&self.touched)).map_err(failed)?))
     }
 
+    fn beneath(&self, mount: &[u8], directory: &[u8]) -> Result<Box<dyn Directory>, HostError> {
+        use rustix::mount::{OpenTreeFlags, open_tree};
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_NO_AUTOMOUNT
+            | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
+        let copy = open_tree(CWD, mount, flags).map_err(|e| HostError::errno("open_tree", mount, e))?;
+        let failed = |e| HostError::errno("open", directory, e);
+        let descriptor = files::open_for_walk(&copy, directory, directory, &self.touched).map_err(failed)?;
+        Ok(Box::new(OpenDirectory::new(descriptor, Arc::clone(&self.touched)).map_err(failed)?))
+    }
+
     fn open(&self, path: &[u8], follow: Follow) -> Result<Box<dyn Opened>, HostError> {
         let mut flags = OFlags::CLOEXEC;
         if follow == Follow::No {

@@ -38,6 +38,9 @@ struct Node {
     unlisted: bool,
 }
 
+/// Where covered files are kept; listings leave it out.
+const COVERED: &[u8] = b"/\x01covered";
+
 /// The running kernel of a [`Mem`] host.
 #[derive(Debug, Default)]
 pub struct MemKernel {
@@ -125,6 +128,12 @@ impl Mem {
             node.unlisted = true;
         }
         self
+    }
+
+    /// Adds a regular file that a mount covers: [`Tree::beneath`] alone shows it.
+    #[must_use]
+    pub fn covered(self, path: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Self {
+        self.file([COVERED, path.as_ref()].concat(), content).unlisted(COVERED)
     }
 
     fn change(&mut self, path: &[u8]) -> Option<&mut Node> {
@@ -299,6 +308,16 @@ impl Tree for Mem {
         }
         let stat = node.stat();
         Ok(Box::new(directory::MemDirectory { nodes: Arc::clone(&self.nodes), path: path.to_vec(), stat }))
+    }
+
+    fn beneath(&self, mount: &[u8], directory: &[u8]) -> Result<Box<dyn Directory>, HostError> {
+        let mut path = COVERED.to_vec();
+        for part in mount.split(|b| *b == b'/').chain(directory.split(|b| *b == b'/')) {
+            if !part.is_empty() {
+                path = path::join(&path, part);
+            }
+        }
+        self.directory(&path)
     }
 
     fn open(&self, path: &[u8], follow: Follow) -> Result<Box<dyn Opened>, HostError> {

@@ -132,6 +132,15 @@ pub trait Tree: Send + Sync {
     /// When it is no directory, or a link stands on the way, or it can not be opened.
     fn directory(&self, path: &[u8]) -> Result<Box<dyn Directory>, HostError>;
 
+    /// Opens `directory`, relative to the mount at `mount`, in a private copy of that mount alone: what other mounts cover
+    /// is to be seen there. The copy has no place in the tree and is gone when the handle is closed (open_tree(2)).
+    ///
+    /// # Errors
+    /// When the kernel or the rights do not allow it, or it is not there.
+    fn beneath(&self, mount: &[u8], _directory: &[u8]) -> Result<Box<dyn Directory>, HostError> {
+        Err(HostError::new("open_tree", mount, Cause::Unsupported))
+    }
+
     /// Opens a regular file, keeping its access time where that is allowed. FIFOs, devices and sockets are refused
     /// without being opened.
     ///

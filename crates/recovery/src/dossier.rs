@@ -43,6 +43,8 @@ pub enum Told<'a> {
     Kind(&'a Schema),
     /// A fact, with its kind.
     Row(&'a str, Seen),
+    /// One of very many facts that views pass over.
+    Bulk(&'a Fact),
     /// A piece of evidence.
     Piece(&'a Blob),
     /// Milliseconds that the host's clock was ahead of the keeper's.
@@ -65,6 +67,7 @@ pub fn each_row(case: &Case, mut each: impl FnMut(Told<'_>)) -> Result<(), CaseE
                     each(Told::Ahead(offset.ahead_ms));
                 }
             }
+            Body::Fact { fact, .. } if fact.is_bulk() => each(Told::Bulk(fact)),
             Body::Fact { from, fact } => {
                 // A fact is stored as an object with one member, named by its kind.
                 if let Ok(Value::Object(object)) = serde_json::to_value(fact) {
@@ -108,6 +111,7 @@ pub fn dossier(case: &Case, wanted: &BTreeSet<RecordId>) -> Result<Dossier, Case
         Told::Kind(schema) => learn(&mut dossier.schemas, schema),
         Told::Ahead(ms) => dossier.ahead_ms = dossier.ahead_ms.or(Some(ms)),
         Told::Piece(piece) => dossier.pieces.push(piece.clone()),
+        Told::Bulk(_) => {}
         Told::Row(kind, row) => {
             let room = dossier.rows.get(kind).is_none_or(|rows| rows.len() < ROWS);
             if room || wanted.contains(&row.record) {

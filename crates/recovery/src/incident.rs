@@ -152,7 +152,7 @@ fn each_cell(case: &Case, mut each: impl FnMut(&RecordId, Tie, &str)) -> Result<
                 }
             }
         }
-        Told::Piece(_) | Told::Ahead(_) => {}
+        Told::Piece(_) | Told::Bulk(_) | Told::Ahead(_) => {}
     })
 }
 

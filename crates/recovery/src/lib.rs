@@ -4,6 +4,7 @@
 //! own `ssh` on the clean machine. No program of the examined host is run.
 #![forbid(unsafe_code)]
 
+mod bodyfile;
 mod child;
 mod dossier;
 mod incident;
@@ -14,6 +15,7 @@ mod review;
 mod rules;
 mod sections;
 
+pub use bodyfile::write_bodyfile;
 pub use child::LocalChild;
 pub use dossier::{Dossier, Seen, Term, Told, dossier, each_row, glossary, learn};
 pub use incident::{Shared, Tie, shared};

@@ -4,13 +4,16 @@ use crate::args::Export;
 use crate::redaction::Redaction;
 use crate::show;
 use calma_case::Case;
-use calma_record::Schema;
-use calma_recovery::{Told, each_row, learn};
+use calma_record::{Fact, Schema, Text};
+use calma_recovery::{Told, each_row, learn, write_bodyfile};
 use calma_views::export::{Seen, bodyfile, cited, ecs, timesketch};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
+
+/// Lines of files that are kept for a case without a walk.
+const OTHERS: usize = 200_000;
 
 /// Writes what was asked for, if anything was. Returns the files.
 pub(crate) fn run_if_asked(case: &Case, arguments: &Export) -> anyhow::Result<Vec<PathBuf>> {
@@ -36,6 +39,7 @@ fn run(case: &Case, arguments: &Export) -> anyhow::Result<Vec<PathBuf>> {
     }
     let mut schemas: BTreeMap<String, Schema> = BTreeMap::new();
     let mut failed: std::io::Result<()> = Ok(());
+    let (mut walked, mut others) = (false, Vec::new());
     each_row(case, |told| match told {
         Told::Kind(schema) => learn(&mut schemas, schema),
         Told::Row(kind, mut row) if failed.is_ok() => {
@@ -54,15 +58,31 @@ fn run(case: &Case, arguments: &Export) -> anyhow::Result<Vec<PathBuf>> {
                 if let Some(to) = &mut to_ecs {
                     writeln!(to, "{}", ecs::state(&seen, started, &host, &cited))?;
                 }
-                if let (Some(to), Some(line)) = (&mut to_bodyfile, bodyfile::line(&seen)) {
-                    writeln!(to, "{line}")?;
+                if to_bodyfile.is_some() && others.len() < OTHERS {
+                    others.extend(bodyfile::line(&seen));
                 }
                 Ok(())
             })();
         }
+        Told::Bulk(Fact::WalkedDirectory(row)) if failed.is_ok() => {
+            walked = true;
+            if let Some(to) = &mut to_bodyfile {
+                let mut shown = |path: &Text| match &mut redaction {
+                    Some(Redaction { redactor, .. }) => redactor.text(path),
+                    None => path.clone(),
+                };
+                failed = write_bodyfile(row, &mut shown, to);
+            }
+        }
         _ => {}
     })?;
     failed?;
+    // The walk met every file; without it, the files that other parts of the look described are the best there is.
+    if let Some(to) = to_bodyfile.as_mut().filter(|_| !walked) {
+        for line in others {
+            writeln!(to, "{line}")?;
+        }
+    }
     for to in [to_timesketch, to_ecs, to_bodyfile].into_iter().flatten() {
         to.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
     }

@@ -14,6 +14,7 @@ mod certificates;
 mod cloud_scripts;
 mod connections;
 mod containers;
+mod covered_places;
 mod database_settings;
 mod declared_files;
 mod desktop_starts;
@@ -77,6 +78,7 @@ pub static ALL: &[crate::Collector] = &[
     cloud_scripts::COLLECTOR,
     connections::COLLECTOR,
     containers::COLLECTOR,
+    covered_places::COLLECTOR,
     database_settings::COLLECTOR,
     declared_files::COLLECTOR,
     desktop_starts::COLLECTOR,

@@ -1,5 +1,6 @@
 //! Examiner: set-id files, file capabilities, immutable files, and programs where programs do not belong.
 
+use crate::odd::first_line;
 use crate::{Context, Examiner, ExaminerCard, Flow, Out, Owner, Seen};
 use calma_record::{Digest, Gap, Source, Text, Timestamp, kinds};
 use std::collections::BTreeMap;
@@ -203,11 +204,6 @@ impl SpecialFiles {
         let meta = list.iter().find_map(|suffix| tree.meta(&name(suffix)).ok())?;
         Some(meta.changed.max(meta.modified))
     }
-}
-
-fn first_line(bytes: &[u8]) -> Option<Text> {
-    let line = bytes.split(|b| *b == b'\n').next().filter(|line| line.starts_with(b"#!"))?;
-    Some(line.get(..line.len().min(120)).unwrap_or(line).into())
 }
 
 #[cfg(test)]

@@ -45,10 +45,35 @@ pub(super) fn look(tree: &dyn Tree, pid: u32, seen: &mut Observed) -> Vec<u64> {
         }
         recorded += 1;
         let (target, _) = without_mark(&target);
-        let fact = kinds::OpenFile { pid, descriptor: number, what: what.to_owned(), target, inode };
+        let mut fact = kinds::OpenFile {
+            pid,
+            descriptor: number,
+            what: what.to_owned(),
+            target,
+            inode,
+            ..kinds::OpenFile::default()
+        };
+        if what == "deleted" {
+            deleted(tree, &join(&folder, name), pid, name, &mut fact);
+        }
         seen.fact(Source::proc(join(&folder, name)), fact);
     }
     if standard.iter().all(|inode| *inode == 0) { Vec::new() } else { standard }
+}
+
+/// What a deleted file holds: the descriptor's link still leads to it.
+fn deleted(tree: &dyn Tree, path: &[u8], pid: u32, number: &[u8], fact: &mut kinds::OpenFile) {
+    fact.replaced = tree.meta(fact.target.as_bytes()).is_ok();
+    if let Ok(content) = tree.read(path, 256) {
+        fact.size = Some(content.meta.size);
+        fact.elf = content.bytes.starts_with(b"\x7fELF");
+        fact.script = crate::odd::first_line(&content.bytes);
+    }
+    // proc_pid_fdinfo(5): the flags of open(2) in octal; the last digit says whether it writes.
+    let info = tree.read(&join(&file(pid, "fdinfo"), number), 4096);
+    let info = info.map(|content| content.bytes).unwrap_or_default();
+    let flags = info.split(|b| *b == b'\n').find_map(|line| line.strip_prefix(b"flags:"));
+    fact.writes = flags.is_some_and(|flags| matches!(flags.last(), Some(b'1' | b'2')));
 }
 
 /// What a descriptor's link tells; `None` for what is of no interest.

@@ -2,7 +2,7 @@
 
 use crate::place::Place;
 use crate::{Context, Owner};
-use calma_host::{Cause, Content, Directory, FileKind, HostError, Opened, Stat, join};
+use calma_host::{Cause, Content, Directory, FileKind, HostError, Named, Opened, Stat, join};
 use calma_record::Text;
 use std::cell::OnceCell;
 use std::io::Read as _;
@@ -69,6 +69,36 @@ pub struct Listed<'a> {
     pub directories: u64,
 }
 
+/// Names that stand together.
+pub struct Neighbours<'a> {
+    /// Their directory.
+    pub directory: &'a Swept,
+    pub(super) names: &'a [Named],
+    pub(super) context: &'a Context,
+}
+
+impl<'a> Neighbours<'a> {
+    /// Whether packages alone fill this directory, so that sampling it tells nothing.
+    pub(crate) fn is_packaged_place(&self) -> bool {
+        let path = self.directory.path();
+        let below = |place: &[u8]| crate::odd::is_below(path, place);
+        below(b"/usr") && !below(b"/usr/local")
+            || [&b"/lib"[..], b"/lib64", b"/bin", b"/sbin", b"/boot", b"/var/lib/dpkg", b"/var/cache/apt"]
+                .iter()
+                .any(|place| below(place))
+    }
+
+    /// Every name whose metadata is known.
+    ///
+    /// What they were asked is not asked twice: each is made anew.
+    pub fn iter(&self) -> impl Iterator<Item = Seen<'a>> + '_ {
+        self.names.iter().filter_map(|named| {
+            let stat = named.stat.as_ref().ok()?;
+            Some(Seen::new(self.context, self.directory, &named.name, stat))
+        })
+    }
+}
+
 /// A name as the walk shows it to examiners.
 pub struct Seen<'a> {
     /// Its directory.
@@ -87,6 +117,10 @@ impl<'a> Seen<'a> {
     pub(super) fn new(context: &'a Context, directory: &'a Swept, name: &'a Text, stat: &'a Stat) -> Self {
         let (path, owner, head) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
         Self { directory, name, stat, context, path, owner, head }
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        self.context
     }
 
     /// Its whole path.
@@ -117,6 +151,11 @@ impl<'a> Seen<'a> {
     /// Whether there is a package list, and it does not name this file.
     pub fn is_unowned(&self) -> bool {
         self.context.packages().known() && self.package_number().is_none()
+    }
+
+    /// Whether a package claims it.
+    pub fn is_packaged(&self) -> bool {
+        self.package_number().is_some()
     }
 
     pub(crate) fn package_number(&self) -> Option<u32> {

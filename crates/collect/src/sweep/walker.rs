@@ -3,7 +3,7 @@
 use super::mounts::{self, Way};
 use super::node::Node;
 use super::queue::{Job, Place, Slot, Task, Work};
-use super::{Listed, Seen, Shared, Swept, WHAT, rows};
+use super::{Listed, Neighbours, Seen, Shared, Swept, WHAT, rows};
 use crate::walk::is_image_tree;
 use crate::{Flow, Out};
 use calma_host::{Cause, FileKind, HostError, Named, join};
@@ -211,6 +211,10 @@ impl Walker {
         let shared = Arc::clone(&self.shared);
         if shared.examiners.is_empty() {
             return self.out.flow();
+        }
+        let neighbours = Neighbours { directory, names: &names, context: &shared.context };
+        for examiner in &shared.examiners {
+            examiner.together(&neighbours, &mut self.out)?;
         }
         for Named { name, stat, .. } in names {
             let Ok(stat) = stat else { continue };

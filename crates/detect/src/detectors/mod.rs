@@ -13,9 +13,11 @@ mod bpf;
 mod bus_service;
 mod cloud_script;
 mod container;
+mod covered_place;
 mod cron_job;
 mod database_setting;
 mod declared_file;
+mod deleted_open_file;
 mod deleted_program;
 mod desktop_start;
 mod disguised_program;
@@ -23,12 +25,15 @@ mod doctored_process;
 mod exposed_secret;
 mod fake_kernel_thread;
 mod foreign_library;
+mod foreign_rights;
 mod generator;
 mod git_command;
+mod hidden_directory;
 mod hidden_listener;
 mod hidden_module;
 mod hidden_process;
 mod hidden_socket;
+mod hidden_subdirectory;
 mod init_script;
 mod injected_code;
 mod interface_program;
@@ -52,6 +57,7 @@ mod name_redirection;
 mod name_service;
 mod network_hook;
 mod network_shell;
+mod odd_times;
 mod package_hook;
 mod package_source;
 mod packet_socket;
@@ -66,6 +72,7 @@ mod promiscuous;
 mod protection_off;
 mod raw_socket;
 mod remote_trust;
+mod rewritten_files;
 mod rule_match;
 mod running_program;
 mod second_root;
@@ -96,9 +103,11 @@ pub static ALL: &[crate::Detector] = &[
     bus_service::DETECTOR,
     cloud_script::DETECTOR,
     container::DETECTOR,
+    covered_place::DETECTOR,
     cron_job::DETECTOR,
     database_setting::DETECTOR,
     declared_file::DETECTOR,
+    deleted_open_file::DETECTOR,
     deleted_program::DETECTOR,
     desktop_start::DETECTOR,
     disguised_program::DETECTOR,
@@ -106,12 +115,15 @@ pub static ALL: &[crate::Detector] = &[
     exposed_secret::DETECTOR,
     fake_kernel_thread::DETECTOR,
     foreign_library::DETECTOR,
+    foreign_rights::DETECTOR,
     generator::DETECTOR,
     git_command::DETECTOR,
+    hidden_directory::DETECTOR,
     hidden_listener::DETECTOR,
     hidden_module::DETECTOR,
     hidden_process::DETECTOR,
     hidden_socket::DETECTOR,
+    hidden_subdirectory::DETECTOR,
     init_script::DETECTOR,
     injected_code::DETECTOR,
     interface_program::DETECTOR,
@@ -135,6 +147,7 @@ pub static ALL: &[crate::Detector] = &[
     name_service::DETECTOR,
     network_hook::DETECTOR,
     network_shell::DETECTOR,
+    odd_times::DETECTOR,
     package_hook::DETECTOR,
     package_source::DETECTOR,
     packet_socket::DETECTOR,
@@ -149,6 +162,7 @@ pub static ALL: &[crate::Detector] = &[
     protection_off::DETECTOR,
     raw_socket::DETECTOR,
     remote_trust::DETECTOR,
+    rewritten_files::DETECTOR,
     rule_match::DETECTOR,
     running_program::DETECTOR,
     second_root::DETECTOR,

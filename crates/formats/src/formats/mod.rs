@@ -45,6 +45,7 @@ pub mod pam;
 pub mod passwd;
 pub mod plugins;
 pub mod polkit;
+pub mod posix_acl;
 pub mod private_key;
 pub mod proc_net;
 pub mod process_cgroup;
@@ -112,6 +113,7 @@ pub static ALL: &[crate::Format] = &[
     passwd::FORMAT,
     plugins::FORMAT,
     polkit::FORMAT,
+    posix_acl::FORMAT,
     private_key::FORMAT,
     proc_net::FORMAT,
     process_cgroup::FORMAT,

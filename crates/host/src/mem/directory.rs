@@ -91,7 +91,8 @@ impl Directory for MemDirectory {
             return Err(HostError::new("open", name, Cause::Errno(libc::ENOTDIR)));
         }
         let stat = node.stat();
-        Ok(Box::new(Self { nodes: Arc::clone(&self.nodes), path: path::join(&self.path, name), stat }))
+        let path = if name == b"." { self.path.clone() } else { path::join(&self.path, name) };
+        Ok(Box::new(Self { nodes: Arc::clone(&self.nodes), path, stat }))
     }
 
     fn open(&self, name: &[u8]) -> Result<Box<dyn Opened>, HostError> {

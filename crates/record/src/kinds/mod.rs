@@ -10,9 +10,11 @@ mod clock_offset;
 mod connection;
 mod container;
 mod container_setting;
+mod covered_place;
 mod declared_file;
 mod environment_setting;
 mod file;
+mod file_digest;
 mod footprint;
 mod group;
 mod hidden_process;
@@ -30,6 +32,7 @@ mod name_service;
 mod neighbour;
 mod netfilter_table;
 mod network_namespace;
+mod odd_file;
 mod open_file;
 mod package_list;
 mod pam_rule;
@@ -37,6 +40,7 @@ mod plugin_setting;
 mod process;
 mod process_mismatch;
 mod process_variable;
+mod rewritten_files;
 mod route;
 mod rule_match;
 mod rule_set;
@@ -65,9 +69,11 @@ pub use clock_offset::ClockOffset;
 pub use connection::Connection;
 pub use container::Container;
 pub use container_setting::ContainerSetting;
+pub use covered_place::CoveredPlace;
 pub use declared_file::DeclaredFile;
 pub use environment_setting::EnvironmentSetting;
 pub use file::File;
+pub use file_digest::FileDigest;
 pub use footprint::Footprint;
 pub use group::Group;
 pub use hidden_process::HiddenProcess;
@@ -85,6 +91,7 @@ pub use name_service::NameService;
 pub use neighbour::Neighbour;
 pub use netfilter_table::NetfilterTable;
 pub use network_namespace::NetworkNamespace;
+pub use odd_file::OddFile;
 pub use open_file::OpenFile;
 pub use package_list::PackageList;
 pub use pam_rule::PamRule;
@@ -92,6 +99,7 @@ pub use plugin_setting::PluginSetting;
 pub use process::Process;
 pub use process_mismatch::ProcessMismatch;
 pub use process_variable::ProcessVariable;
+pub use rewritten_files::RewrittenFiles;
 pub use route::Route;
 pub use rule_match::RuleMatch;
 pub use rule_set::RuleSet;
@@ -128,9 +136,11 @@ pub enum Fact {
     Connection(Connection),
     Container(Container),
     ContainerSetting(ContainerSetting),
+    CoveredPlace(CoveredPlace),
     DeclaredFile(DeclaredFile),
     EnvironmentSetting(EnvironmentSetting),
     File(File),
+    FileDigest(FileDigest),
     Footprint(Footprint),
     Group(Group),
     HiddenProcess(HiddenProcess),
@@ -148,6 +158,7 @@ pub enum Fact {
     Neighbour(Neighbour),
     NetfilterTable(NetfilterTable),
     NetworkNamespace(NetworkNamespace),
+    OddFile(OddFile),
     OpenFile(OpenFile),
     PackageList(PackageList),
     PamRule(PamRule),
@@ -155,6 +166,7 @@ pub enum Fact {
     Process(Process),
     ProcessMismatch(ProcessMismatch),
     ProcessVariable(ProcessVariable),
+    RewrittenFiles(RewrittenFiles),
     Route(Route),
     RuleMatch(RuleMatch),
     RuleSet(RuleSet),
@@ -188,9 +200,11 @@ impl Fact {
             Self::Connection(_) => Connection::NAME,
             Self::Container(_) => Container::NAME,
             Self::ContainerSetting(_) => ContainerSetting::NAME,
+            Self::CoveredPlace(_) => CoveredPlace::NAME,
             Self::DeclaredFile(_) => DeclaredFile::NAME,
             Self::EnvironmentSetting(_) => EnvironmentSetting::NAME,
             Self::File(_) => File::NAME,
+            Self::FileDigest(_) => FileDigest::NAME,
             Self::Footprint(_) => Footprint::NAME,
             Self::Group(_) => Group::NAME,
             Self::HiddenProcess(_) => HiddenProcess::NAME,
@@ -208,6 +222,7 @@ impl Fact {
             Self::Neighbour(_) => Neighbour::NAME,
             Self::NetfilterTable(_) => NetfilterTable::NAME,
             Self::NetworkNamespace(_) => NetworkNamespace::NAME,
+            Self::OddFile(_) => OddFile::NAME,
             Self::OpenFile(_) => OpenFile::NAME,
             Self::PackageList(_) => PackageList::NAME,
             Self::PamRule(_) => PamRule::NAME,
@@ -215,6 +230,7 @@ impl Fact {
             Self::Process(_) => Process::NAME,
             Self::ProcessMismatch(_) => ProcessMismatch::NAME,
             Self::ProcessVariable(_) => ProcessVariable::NAME,
+            Self::RewrittenFiles(_) => RewrittenFiles::NAME,
             Self::Route(_) => Route::NAME,
             Self::RuleMatch(_) => RuleMatch::NAME,
             Self::RuleSet(_) => RuleSet::NAME,
@@ -249,9 +265,11 @@ pub fn schemas() -> Vec<Schema> {
         Connection::schema,
         Container::schema,
         ContainerSetting::schema,
+        CoveredPlace::schema,
         DeclaredFile::schema,
         EnvironmentSetting::schema,
         File::schema,
+        FileDigest::schema,
         Footprint::schema,
         Group::schema,
         HiddenProcess::schema,
@@ -269,6 +287,7 @@ pub fn schemas() -> Vec<Schema> {
         Neighbour::schema,
         NetfilterTable::schema,
         NetworkNamespace::schema,
+        OddFile::schema,
         OpenFile::schema,
         PackageList::schema,
         PamRule::schema,
@@ -276,6 +295,7 @@ pub fn schemas() -> Vec<Schema> {
         Process::schema,
         ProcessMismatch::schema,
         ProcessVariable::schema,
+        RewrittenFiles::schema,
         Route::schema,
         RuleMatch::schema,
         RuleSet::schema,

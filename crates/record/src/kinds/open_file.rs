@@ -15,5 +15,15 @@ kind! {
         4 target: Text as Path,
         /// Inode number of a socket.
         5 inode: Option<u64> as Plain,
+        /// Length of a deleted file, where it could be asked.
+        6 size: Option<u64> as Plain,
+        /// Whether a deleted file is an ELF object.
+        7 elf: bool as Plain,
+        /// First line of a deleted script, beginning with `#!`.
+        8 script: Option<Text> as Plain,
+        /// Whether another file stands where a deleted one stood.
+        9 replaced: bool as Plain,
+        /// Whether the descriptor may write to a deleted file.
+        10 writes: bool as Plain,
     }
 }
