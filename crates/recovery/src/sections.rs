@@ -152,6 +152,22 @@ pub const SECTIONS: &[Section] = &[
                 "Files with rights or in odd places",
                 &["path", "reasons", "mode", "uid", "modified", "package"],
             ),
+            shown(
+                "odd-file",
+                "Odd names, times and rights",
+                &["path", "reasons", "mode", "uid", "modified", "born", "package"],
+            ),
+            shown(
+                "rewritten-files",
+                "Many files changed by one cause",
+                &["what", "ending", "files", "directories"],
+            ),
+            shown("covered-place", "What mounts cover", &["point", "filesystem", "files", "programs"]),
+            shown(
+                "file-digest",
+                "Programs of no package, and set-id files",
+                &["path", "what", "size", "digest"],
+            ),
             shown("web-file", "Code in web folders", &["path", "language", "signals", "uid", "modified"]),
             shown(
                 "file",
