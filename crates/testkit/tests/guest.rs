@@ -1,4 +1,5 @@
-//! On Debian's own kernel in a guest: clean, under a fork storm, with a doctored list of modules, with a BPF program.
+//! On Debian's own kernel in a guest: clean, under a fork storm, with a doctored list of modules, with BPF programs,
+//! probes, and settings of the kernel that run something.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -26,6 +27,19 @@ umount /proc/modules
 mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
 /usr/local/sbin/site-load bpf /sys/fs/bpf/site && ls -l /sys/fs/bpf
 look bpf --quick --no-pid-range
+ip link set lo up
+/usr/local/sbin/site-load bpf-interface lo /sys/fs/bpf/edge
+/usr/local/sbin/site-load bpf-group /sys/fs/cgroup
+mountpoint -q /sys/kernel/tracing || mount -t tracefs t /sys/kernel/tracing
+echo 'p:site/opened do_sys_openat2' >/sys/kernel/tracing/kprobe_events && echo 1 >/sys/kernel/tracing/events/site/opened/enable
+look hooks --quick --no-pid-range
+cat /proc/sys/kernel/core_pattern >core
+mkdir -p /var/lib/.site /usr/lib/.site; cp /bin/true /var/lib/.site/dump; cp /bin/true /usr/lib/.site/open
+echo '|/var/lib/.site/dump %p' >/proc/sys/kernel/core_pattern
+echo /var/tmp/.load >/proc/sys/kernel/modprobe
+modprobe binfmt_misc; mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc b /proc/sys/fs/binfmt_misc
+echo ':site:E::sh1::/usr/lib/.site/open:OC' >/proc/sys/fs/binfmt_misc/register; ls /proc/sys/fs/binfmt_misc
+look settings --quick --no-pid-range
 touch done
 "#;
 
@@ -48,8 +62,8 @@ fn on_debians_own_kernel() {
         eprintln!("{name}: {} s\n{}{:#?}", report.end["seconds"], report.listing(), report.gaps);
         report
     };
-    let all = [report("clean"), report("modules"), report("bpf")];
-    let [clean, modules, bpf] = &all;
+    let all = ["clean", "modules", "bpf", "hooks", "settings"].map(report);
+    let [clean, modules, bpf, hooks, settings] = &all;
     let mut failed = Vec::new();
     let storms = (1..=storms).map(|run| format!("storm{run}"));
     let quiet = storms.map(|name| (report(&name), name)).collect::<Vec<_>>();
@@ -74,6 +88,19 @@ fn on_debians_own_kernel() {
     let programs = new(bpf);
     if !programs.iter().any(|line| line.to_lowercase().contains("bpf")) {
         failed.push(format!("21: a BPF program without an owner was not found: {programs:?}"));
+    }
+    for (mechanism, report, words) in [
+        (22, hooks, ["xdp", "/sys/fs/bpf/edge"]),
+        (23, hooks, ["cgroup", "control group"]),
+        (24, hooks, ["opened", "do_sys_openat2"]),
+        (30, settings, ["/var/lib/.site/dump", "core_pattern"]),
+        (30, settings, ["/var/tmp/.load", "kernel/modprobe"]),
+        (31, settings, ["/usr/lib/.site/open", "binfmt_misc/site"]),
+    ] {
+        let said = new(report);
+        if !said.iter().any(|line| words.iter().any(|word| line.to_lowercase().contains(word))) {
+            failed.push(format!("{mechanism}: nothing names {words:?}: {said:?}"));
+        }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }

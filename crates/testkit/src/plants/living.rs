@@ -31,11 +31,14 @@ fn mapped_from_elsewhere(shape: usize, random: &mut Random) -> Plant {
         _ => format!("/dev/shm/.{}", random.hex(4)),
     };
     let port = 2300 + random.below(900);
-    let path = format!("{folder}/libkeyutils.so.1");
-    Plant::new(10, "an ssh server whose key library comes from elsewhere")
+    // The first is what Ebury replaces; newer servers do not use it, but the second.
+    let (path, other) = (format!("{folder}/libkeyutils.so.1"), format!("{folder}/libselinux.so.1"));
+    Plant::new(10, "an ssh server whose libraries come from elsewhere")
         .step(Step::Copy(format!("{}/libkeyutils.so.1", libraries()), path.clone(), 0o644))
+        .step(Step::Copy(format!("{}/libselinux.so.1", libraries()), other.clone(), 0o644))
         .step(Step::Live(format!("exec env LD_LIBRARY_PATH={folder} /usr/sbin/sshd -D -p {port} -o PidFile=none -o ListenAddress=127.0.0.1")))
         .expect(path)
+        .expect(other)
 }
 
 fn own_mounts(shape: usize, random: &mut Random) -> Plant {

@@ -12,6 +12,8 @@
 )]
 
 mod alone;
+mod kernel;
+mod strain;
 
 use std::io::Write as _;
 use std::os::fd::{AsFd, AsRawFd};
@@ -34,7 +36,12 @@ fn main() {
         ["sockets", number] => sockets(number.parse().unwrap()),
         ["some-sockets", net, number] => some_sockets(net.parse().unwrap(), number.parse().unwrap()),
         ["old-kernel", last, command @ ..] => old_kernel(last.parse().unwrap(), command),
-        ["bpf", pin] => bpf(pin),
+        ["bpf", pin] => kernel::on_system_calls(pin),
+        ["bpf-interface", interface, pin] => kernel::on_interface(interface, pin),
+        ["bpf-group", group] => kernel::on_group(group),
+        ["measure", to, command @ ..] => strain::measure(to, command),
+        ["files", kind, folder] => strain::files(kind, folder),
+        ["fuse", kind, folder] => strain::fuse(kind, folder),
         ["hide", pid, command @ ..] => hide(pid, command),
         ["own-mounts", folder] => alone::own_mounts(folder),
         ["own-network", port] => alone::own_network(port),
@@ -195,35 +202,6 @@ fn old_kernel(last: i64, command: &[&str]) {
     let program: seccompiler::BpfProgram = filter.try_into().unwrap();
     seccompiler::apply_filter(&program).unwrap();
     panic!("{}", Command::new(command[0]).args(&command[1..]).exec());
-}
-
-/// Loads a tracing program that does nothing, attaches it to system call entry, pins the link, and leaves it there.
-/// Only for the guest: BPF is machine-wide.
-fn bpf(pin: &str) {
-    assert!(std::fs::read_to_string("/proc/cmdline").unwrap().contains("calma.guest"), "only in the guest");
-    let instructions: [u64; 2] = [0x0000_0000_0000_00b7, 0x0000_0000_0000_0095];
-    let license = c"GPL";
-    let (mut load, mut open, mut keep) = ([0_u64; 16], [0_u64; 16], [0_u64; 16]);
-    load[0] = 17 | (2 << 32);
-    load[1] = instructions.as_ptr() as u64;
-    load[2] = license.as_ptr() as u64;
-    let program = call_bpf(5, &load);
-    let name = c"sys_enter";
-    open[0] = name.as_ptr() as u64;
-    open[1] = program as u64;
-    let link = call_bpf(17, &open);
-    let path = std::ffi::CString::new(pin).unwrap();
-    keep[0] = path.as_ptr() as u64;
-    keep[1] = link as u64;
-    call_bpf(6, &keep);
-}
-
-fn call_bpf(command: i32, attributes: &[u64; 16]) -> i64 {
-    // SAFETY: the attribute block is valid for reads of its whole size, and what it points at outlives the call.
-    let result =
-        unsafe { libc::syscall(libc::SYS_bpf, command, attributes.as_ptr(), size_of_val(attributes)) };
-    assert!(result >= 0, "bpf({command}): {}", std::io::Error::last_os_error());
-    result
 }
 
 /// Runs a command to which listings of folders leave out one name, as a kernel that hides a process would answer it.
