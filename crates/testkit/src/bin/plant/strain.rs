@@ -42,7 +42,7 @@ pub(super) fn files(kind: &str, folder: &str) {
             for name in [
                 "a\nb",
                 "\x1b]0;x\x07",
-                "<script>alert(1)</script>",
+                "<img src=x onerror=alert(1)>",
                 "=1+1",
                 "\u{202e}gpj",
                 " ",
