@@ -78,6 +78,9 @@ pub(crate) struct Triage {
     /// Search the memory of every process for them, or only where a program stands out
     #[arg(long, value_name = "WHICH", value_enum, default_value_t, requires = "yara")]
     pub(crate) yara_memory: YaraMemory,
+    /// Compare everything with your lists of signs: plain, CSV, MISP or STIX 2.1
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(crate) ioc: Vec<PathBuf>,
 }
 
 /// Whose memory is searched for rules.
@@ -128,6 +131,9 @@ pub(crate) struct Show {
     /// The small things
     #[arg(long)]
     pub(crate) low: bool,
+    /// Compare the case with your lists of signs: plain, CSV, MISP or STIX 2.1
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(crate) ioc: Vec<PathBuf>,
     /// One JSON object a line on standard output
     #[arg(long)]
     pub(crate) json: bool,
@@ -219,6 +225,8 @@ pub(crate) struct HostSide {
     pub(crate) rules: Option<usize>,
     #[arg(long)]
     pub(crate) rules_in_all_memory: bool,
+    #[arg(long)]
+    pub(crate) digests: bool,
     #[arg(long)]
     pub(crate) network_mounts: bool,
     #[arg(long)]

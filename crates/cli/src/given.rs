@@ -5,8 +5,10 @@ use crate::commands::worker::workers;
 use crate::exit::Refusal;
 use calma_host::{Host as _, Live};
 use calma_record::kinds;
-use calma_recovery::{GivenRules, read_rules};
+use calma_recovery::{GivenRules, Signs, read_rules, read_signs};
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Faults printed; the case holds their number.
 const SHOWN: usize = 12;
@@ -16,6 +18,31 @@ const SHOWN: usize = 12;
 pub(crate) struct Given {
     /// YARA rules.
     pub(crate) rules: Option<GivenRules>,
+    /// Lists of signs.
+    pub(crate) signs: Option<Arc<Signs>>,
+}
+
+/// Lists of signs that were named on the command line.
+pub(crate) fn signs(places: &[PathBuf]) -> anyhow::Result<Option<Signs>> {
+    if places.is_empty() {
+        return Ok(None);
+    }
+    let places: Vec<Vec<u8>> = places.iter().map(|path| absolute(path)).collect::<Result<_, _>>()?;
+    let instead = "name a list with hashes, names, paths, addresses, domains or ssh keys";
+    let signs = read_signs(Live::new().tree(), &places)
+        .map_err(|error| Refusal::wrong_use(error.to_string(), instead))?;
+    if signs.count() == 0 {
+        let first = signs.faults.first().map_or(String::new(), |fault| format!(" ({fault})"));
+        return Err(Refusal::wrong_use(format!("no sign can be used{first}"), instead));
+    }
+    Ok(Some(signs))
+}
+
+/// What the user should know of the lists, a sentence each.
+pub(crate) fn about(signs: &Signs) -> Vec<String> {
+    let mut lines = vec![format!("Everything is compared with {} signs of your lists.", signs.count())];
+    lines.extend(faults("Not used", &signs.faults, signs.faulty));
+    lines
 }
 
 impl Given {
@@ -40,6 +67,7 @@ impl Given {
             }
             given.rules = Some(rules);
         }
+        given.signs = signs(&arguments.ioc)?.map(Arc::new);
         Ok(given)
     }
 
@@ -49,21 +77,23 @@ impl Given {
         if let Some(rules) = &self.rules {
             let used = format!("{} of your rules are searched for, from {} files.", rules.rules, rules.files);
             notices.push(used);
-            notices.extend(faults("Not used", &rules.faults));
+            notices.extend(faults("Not used", &rules.faults, rules.faults.len() as u64));
         }
+        notices.extend(self.signs.iter().flat_map(|signs| about(signs)));
         notices
     }
 
     /// For the case.
     pub(crate) fn facts(&self) -> Vec<kinds::RuleSet> {
-        self.rules.iter().flat_map(|rules| rules.facts.clone()).collect()
+        let rules = self.rules.iter().flat_map(|rules| rules.facts.clone());
+        rules.chain(self.signs.iter().flat_map(|signs| signs.facts.clone())).collect()
     }
 }
 
 /// The first faults, and how many more there are.
-fn faults(what: &str, faults: &[String]) -> Vec<String> {
+fn faults(what: &str, faults: &[String], all: u64) -> Vec<String> {
     let mut lines: Vec<String> = faults.iter().take(SHOWN).map(|fault| format!("{what}: {fault}")).collect();
-    if let Some(more) = faults.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+    if let Some(more) = all.checked_sub(SHOWN as u64).filter(|more| *more > 0) {
         lines.push(format!("and {more} more that can not be used."));
     }
     lines

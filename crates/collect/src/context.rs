@@ -23,6 +23,8 @@ pub struct Options {
     pub network_mounts: bool,
     /// The user's rules, as the keeper made them ready; the host side's own form of them.
     pub rules: Option<Arc<[u8]>>,
+    /// Take digests of every file, for the user's lists of signs.
+    pub digests: bool,
     /// Search the memory of every process for them, not only of those whose program stands out.
     pub rules_in_all_memory: bool,
 }

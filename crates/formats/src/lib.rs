@@ -8,6 +8,7 @@
 mod formats;
 mod json;
 pub mod lines;
+pub mod signs;
 mod xml;
 pub mod yara;
 pub use formats::*;

@@ -65,7 +65,7 @@ pub trait Kind: Sized + 'static {
 impl crate::Fact {
     /// Whether this is one of very many rows that stream past into the case and are never kept in memory.
     pub fn is_bulk(&self) -> bool {
-        matches!(self, Self::WalkedDirectory(_))
+        matches!(self, Self::WalkedDirectory(_) | Self::FileDigests(_))
     }
 }
 

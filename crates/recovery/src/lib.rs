@@ -14,6 +14,7 @@ mod mounted;
 mod review;
 mod rules;
 mod sections;
+mod signs;
 
 pub use bodyfile::write_bodyfile;
 pub use child::LocalChild;
@@ -22,6 +23,7 @@ pub use incident::{Shared, Tie, shared};
 pub use link::{Link, LinkOptions, Program};
 pub use look::{Ask, HostSide, HostSideError, LookError, Looked, Moment, look};
 pub use mounted::may_change;
-pub use review::{Review, ReviewError, each_record, looked_at, review, unfinished};
+pub use review::{Review, ReviewError, each_record, looked_at, review, review_with, unfinished};
 pub use rules::{GivenRules, MOST_RULES, RulesError, read_rules};
 pub use sections::{SECTIONS, Section, Shown};
+pub use signs::{Signs, SignsError, read_signs};

@@ -1,5 +1,7 @@
 //! Rule 3, first half: look, keep, judge. The keeper's side of `calma triage`.
 
+use crate::Signs;
+use crate::signs::Matches;
 use calma_case::{Case, CaseError, StreamWriter};
 use calma_collect::Options;
 use calma_detect::{Judgement, Tables, judge};
@@ -8,6 +10,7 @@ use calma_record::frame::{Decoder, Frame, FrameKind, read_records};
 use calma_record::{Body, End, Gap, Record, Run, StepState, StreamName, Text, kinds};
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
@@ -30,6 +33,8 @@ pub struct Ask {
     pub continues: Option<StreamName>,
     /// What the user gave to look for, for the case to know.
     pub given: Vec<kinds::RuleSet>,
+    /// Signs to compare every fact with.
+    pub signs: Option<Arc<Signs>>,
 }
 
 impl Ask {
@@ -42,6 +47,7 @@ impl Ask {
             (self.options.full_environ, "--full-environ"),
             (self.options.hurry, "--hurry"),
             (self.options.no_pid_range, "--no-pid-range"),
+            (self.options.digests, "--digests"),
             (self.options.network_mounts, "--network-mounts"),
         ];
         words.extend(flags.iter().filter(|(set, _)| *set).map(|(_, word)| (*word).into()));
@@ -192,8 +198,14 @@ pub fn look(
     stop: &AtomicBool,
     progress: &mut dyn FnMut(&Moment<'_>),
 ) -> Result<Looked, LookError> {
-    let mut keeper =
-        Keeper { looked: Looked::default(), ask: ask.clone(), started: Instant::now(), clock, records: 0 };
+    let mut keeper = Keeper {
+        looked: Looked::default(),
+        ask: ask.clone(),
+        started: Instant::now(),
+        clock,
+        records: 0,
+        matches: Matches::default(),
+    };
     let mut phrase = None;
     for attempt in 1..=host_side.attempts().max(1) {
         let last = attempt == host_side.attempts().max(1);
@@ -259,6 +271,11 @@ pub fn look(
         std::thread::sleep(Duration::from_secs(u64::from(attempt)));
     }
     let mut looked = keeper.looked;
+    if keeper.matches.more {
+        looked
+            .troubles
+            .push("More than 2,000 things agree with your lists; the first ones are shown.".to_owned());
+    }
     looked.phrase = phrase;
     looked.seconds = keeper.started.elapsed().as_secs_f64();
     looked.interrupted = stop.load(Ordering::Relaxed);
@@ -273,6 +290,7 @@ struct Keeper<'a> {
     started: Instant,
     clock: &'a dyn Clock,
     records: u64,
+    matches: Matches,
 }
 
 impl Keeper<'_> {
@@ -355,6 +373,15 @@ impl Keeper<'_> {
             _ => {}
         }
         let name = writer.name().clone();
+        if let Some(signs) = &self.ask.signs {
+            // A match stands in the case, and in the tables where the fact stands that it is about.
+            for found in self.matches.of(signs, &record.body) {
+                let Body::Fact { from, .. } = &record.body else { continue };
+                let body = Body::Fact { from: from.clone(), fact: Box::new(found.into()) };
+                writer.note(body.clone())?;
+                self.looked.tables.fold(&name, Record { seq: record.seq, body });
+            }
+        }
         self.looked.tables.fold(&name, record);
         Ok(())
     }

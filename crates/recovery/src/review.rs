@@ -1,5 +1,7 @@
 //! An old case, judged again with today's detectors.
 
+use crate::Signs;
+use crate::signs::Matches;
 use calma_case::{Case, CaseError};
 use calma_detect::{Judgement, Tables, judge};
 use calma_record::{Body, End, Gap, Record, Run, StepState, StreamName};
@@ -36,6 +38,15 @@ pub enum ReviewError {
 /// # Errors
 /// When the case can not be read or holds no look.
 pub fn review(case: &Case) -> Result<Review, ReviewError> {
+    review_with(case, None)
+}
+
+/// The same, compared with lists of signs.
+///
+/// # Errors
+/// As for [`review`].
+pub fn review_with(case: &Case, signs: Option<&Signs>) -> Result<Review, ReviewError> {
+    let mut matches = Matches::default();
     let mut review = Review::default();
     let mut newest = None;
     each_record(case, |stream, record| {
@@ -45,6 +56,14 @@ pub fn review(case: &Case) -> Result<Review, ReviewError> {
             Body::Gap(gap) => review.gaps.push(gap.clone()),
             Body::End(end) if is_newest => review.end = Some(end.clone()),
             _ => {}
+        }
+        if let Some(signs) = signs {
+            // A match stands where the fact stands that it is about.
+            for found in matches.of(signs, &record.body) {
+                let Body::Fact { from, .. } = &record.body else { continue };
+                let body = Body::Fact { from: from.clone(), fact: Box::new(found.into()) };
+                review.tables.fold(stream, Record { seq: record.seq, body });
+            }
         }
         review.tables.fold(stream, record.clone());
     })?;

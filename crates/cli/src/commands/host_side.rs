@@ -31,6 +31,7 @@ pub(crate) fn run(arguments: &HostSide) -> anyhow::Result<Exit> {
         network_mounts: arguments.network_mounts,
         rules,
         rules_in_all_memory: arguments.rules_in_all_memory,
+        digests: arguments.digests,
     };
     let progress = Progress {
         done: arguments.done.iter().cloned().collect(),

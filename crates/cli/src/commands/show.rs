@@ -9,7 +9,11 @@ use calma_views::{json, text};
 /// Judges the case again with today's detectors and shows what was asked for.
 pub(crate) fn run(arguments: &Show) -> anyhow::Result<Exit> {
     let case = Case::open(&places::newest(arguments.case.as_deref())?)?;
-    let review = calma_recovery::review(&case)?;
+    let signs = crate::given::signs(&arguments.ioc)?;
+    let review = calma_recovery::review_with(&case, signs.as_ref())?;
+    for line in signs.iter().flat_map(crate::given::about) {
+        eprintln!("  {line}");
+    }
     let page =
         show::page(review.run, &review.tables, review.judgement, review.gaps, review.end, case.folder());
     let style = show::style();

@@ -90,8 +90,10 @@ fn ask(case: &Case, arguments: &Triage, given: &Given) -> anyhow::Result<Ask> {
             network_mounts: arguments.network_mounts,
             rules: given.rules.as_ref().map(|rules| Arc::clone(&rules.packed)),
             rules_in_all_memory: arguments.yara_memory == YaraMemory::All,
+            digests: given.signs.as_ref().is_some_and(|signs| signs.wants_digests()),
         },
         given: given.facts(),
+        signs: given.signs.clone(),
         max_time: arguments.max_time.map(Duration::from_secs),
         root: arguments.root.as_ref().map(|root| Text::from(root.as_os_str().as_bytes())),
         ..Ask::default()

@@ -11,7 +11,7 @@ pub(super) const COLLECTOR: Collector = Collector {
         doc: "every file of the local file systems, and what of them is told by place, rights, times and first bytes",
         volatility: Volatility::OnDisk,
         needs: Needs::Tree,
-        patience: Duration::from_secs(1800),
+        patience: Duration::from_secs(4 * 3600),
     },
     collect,
 };

@@ -48,7 +48,6 @@ mod power_hooks;
 mod processes;
 mod protections;
 mod remote_trust;
-mod rules_in_files;
 mod rules_in_memory;
 mod scheduled_jobs;
 mod secrets;
@@ -112,7 +111,6 @@ pub static ALL: &[crate::Collector] = &[
     processes::COLLECTOR,
     protections::COLLECTOR,
     remote_trust::COLLECTOR,
-    rules_in_files::COLLECTOR,
     rules_in_memory::COLLECTOR,
     scheduled_jobs::COLLECTOR,
     secrets::COLLECTOR,

@@ -1,7 +1,6 @@
 //! Collector: the user's rules, searched for in the memory of processes.
 
-use super::rules_in_files::fact;
-use crate::jobs::{self, InMemory, MEMORY};
+use crate::jobs::{self, InMemory, MEMORY, match_fact};
 use crate::{Card, Collector, Context, Flow, Needs, Out, Owner, Volatility, process};
 use calma_formats::process_maps::{self, Area};
 use calma_formats::yara::{Scanned, Subject, Window};
@@ -84,7 +83,7 @@ fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
             out.gap(Gap::new(WHAT, why).at(place.as_slice()))?;
         }
         for one in matches {
-            out.fact(Source::proc(place.as_slice()), kinds::RuleMatch { pid, ..fact(one) })?;
+            out.fact(Source::proc(place.as_slice()), kinds::RuleMatch { pid, ..match_fact(one) })?;
         }
     }
     out.flow()

@@ -7,7 +7,7 @@ mod elf;
 mod yara;
 
 pub use yara::check_rules;
-pub(crate) use yara::{FILE, InMemory, MEMORY, searchers};
+pub(crate) use yara::{FILE, InMemory, MEMORY, match_fact, searchers};
 
 #[allow(unused_imports, reason = "for collectors that read ELF files")]
 pub(crate) use elf::{Each, elf, elfs};

@@ -1,7 +1,8 @@
 //! Jobs: users' rules made ready, and searched for in files and in memory.
 
-use calma_formats::yara::{self, Checked, Pieces, RuleSet, Rules, Scanned, Subject, Window};
+use calma_formats::yara::{self, Checked, Match, Pieces, RuleSet, Rules, Scanned, Subject, Window};
 use calma_host::{Input, Kept, Question, Reply, Trouble, WorkerJob, Workers};
+use calma_record::{Text, kinds};
 use serde::{Deserialize, Serialize};
 use std::io::Write as _;
 use std::sync::Arc;
@@ -52,6 +53,24 @@ pub(crate) struct InMemory {
     pub(crate) subject: Subject,
     /// The parts, in order.
     pub(crate) windows: Vec<Window>,
+}
+
+/// A match as a fact, but for where it was.
+pub(crate) fn match_fact(one: Match) -> kinds::RuleMatch {
+    let place = |(name, places): (String, Vec<u64>)| {
+        let places: Vec<String> = places.iter().map(|place| format!("{place:#x}")).collect();
+        Text::from(format!("{name} at {}", places.join(", "))).to_string()
+    };
+    let printable = |text: String| Text::from(text).to_string();
+    kinds::RuleMatch {
+        rule: printable(one.rule),
+        namespace: printable(one.namespace),
+        tags: one.tags.into_iter().map(printable).collect(),
+        severity: printable(one.severity),
+        description: printable(one.description),
+        strings: one.strings.into_iter().map(place).collect(),
+        ..kinds::RuleMatch::default()
+    }
 }
 
 fn check(_: &mut Kept, words: &[u8], _: Option<&mut dyn Input>, reply: &mut Reply) {

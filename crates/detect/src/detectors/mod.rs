@@ -39,6 +39,7 @@ mod injected_code;
 mod interface_program;
 mod interpreter_start;
 mod io_uring;
+mod ioc_match;
 mod kernel_hook;
 mod kernel_program;
 mod linked_program;
@@ -129,6 +130,7 @@ pub static ALL: &[crate::Detector] = &[
     interface_program::DETECTOR,
     interpreter_start::DETECTOR,
     io_uring::DETECTOR,
+    ioc_match::DETECTOR,
     kernel_hook::DETECTOR,
     kernel_program::DETECTOR,
     linked_program::DETECTOR,

@@ -15,10 +15,12 @@ mod declared_file;
 mod environment_setting;
 mod file;
 mod file_digest;
+mod file_digests;
 mod footprint;
 mod group;
 mod hidden_process;
 mod interface;
+mod ioc_match;
 mod kernel_setting;
 mod linked_program;
 mod loader_setting;
@@ -74,10 +76,12 @@ pub use declared_file::DeclaredFile;
 pub use environment_setting::EnvironmentSetting;
 pub use file::File;
 pub use file_digest::FileDigest;
+pub use file_digests::FileDigests;
 pub use footprint::Footprint;
 pub use group::Group;
 pub use hidden_process::HiddenProcess;
 pub use interface::Interface;
+pub use ioc_match::IocMatch;
 pub use kernel_setting::KernelSetting;
 pub use linked_program::LinkedProgram;
 pub use loader_setting::LoaderSetting;
@@ -141,10 +145,12 @@ pub enum Fact {
     EnvironmentSetting(EnvironmentSetting),
     File(File),
     FileDigest(FileDigest),
+    FileDigests(FileDigests),
     Footprint(Footprint),
     Group(Group),
     HiddenProcess(HiddenProcess),
     Interface(Interface),
+    IocMatch(IocMatch),
     KernelSetting(KernelSetting),
     LinkedProgram(LinkedProgram),
     LoaderSetting(LoaderSetting),
@@ -205,10 +211,12 @@ impl Fact {
             Self::EnvironmentSetting(_) => EnvironmentSetting::NAME,
             Self::File(_) => File::NAME,
             Self::FileDigest(_) => FileDigest::NAME,
+            Self::FileDigests(_) => FileDigests::NAME,
             Self::Footprint(_) => Footprint::NAME,
             Self::Group(_) => Group::NAME,
             Self::HiddenProcess(_) => HiddenProcess::NAME,
             Self::Interface(_) => Interface::NAME,
+            Self::IocMatch(_) => IocMatch::NAME,
             Self::KernelSetting(_) => KernelSetting::NAME,
             Self::LinkedProgram(_) => LinkedProgram::NAME,
             Self::LoaderSetting(_) => LoaderSetting::NAME,
@@ -270,10 +278,12 @@ pub fn schemas() -> Vec<Schema> {
         EnvironmentSetting::schema,
         File::schema,
         FileDigest::schema,
+        FileDigests::schema,
         Footprint::schema,
         Group::schema,
         HiddenProcess::schema,
         Interface::schema,
+        IocMatch::schema,
         KernelSetting::schema,
         LinkedProgram::schema,
         LoaderSetting::schema,
