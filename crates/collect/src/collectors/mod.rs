@@ -8,6 +8,7 @@ mod authorized_keys;
 mod automation;
 mod boot_entries;
 mod boot_hooks;
+mod boot_settings;
 mod bpf;
 mod bus_services;
 mod certificates;
@@ -19,6 +20,7 @@ mod database_settings;
 mod declared_files;
 mod desktop_starts;
 mod file_walk;
+mod firmware;
 mod git_settings;
 mod hidden_processes;
 mod init_scripts;
@@ -40,6 +42,7 @@ mod network_hooks;
 mod package_hooks;
 mod package_sources;
 mod packages;
+mod packet_queues;
 mod pam_rules;
 mod pid_range;
 mod plugin_settings;
@@ -71,6 +74,7 @@ pub static ALL: &[crate::Collector] = &[
     automation::COLLECTOR,
     boot_entries::COLLECTOR,
     boot_hooks::COLLECTOR,
+    boot_settings::COLLECTOR,
     bpf::COLLECTOR,
     bus_services::COLLECTOR,
     certificates::COLLECTOR,
@@ -82,6 +86,7 @@ pub static ALL: &[crate::Collector] = &[
     declared_files::COLLECTOR,
     desktop_starts::COLLECTOR,
     file_walk::COLLECTOR,
+    firmware::COLLECTOR,
     git_settings::COLLECTOR,
     hidden_processes::COLLECTOR,
     init_scripts::COLLECTOR,
@@ -103,6 +108,7 @@ pub static ALL: &[crate::Collector] = &[
     package_hooks::COLLECTOR,
     package_sources::COLLECTOR,
     packages::COLLECTOR,
+    packet_queues::COLLECTOR,
     pam_rules::COLLECTOR,
     pid_range::COLLECTOR,
     plugin_settings::COLLECTOR,

@@ -218,6 +218,27 @@ mod tests {
     }
 
     #[test]
+    fn settings_for_the_next_start_are_judged_alike() {
+        for (path, text) in [
+            ("/etc/sysctl.d/99-x.conf", "kernel.core_pattern = |/var/tmp/c %p\n"),
+            ("/usr/lib/sysctl.d/50.conf", "kernel/modprobe=/opt/.m/modprobe\n"),
+            ("/etc/sysctl.conf", "-kernel.core_pattern=|/bin/sh -c id\n"),
+            ("/etc/binfmt.d/z.conf", ":z:E::txt::/dev/shm/z:OC\n"),
+        ] {
+            let seen = check(Mem::new().file(path, text));
+            assert_eq!(seen.alarms("kernel-program").len(), 1, "{path}: {:#?}", seen.findings);
+        }
+        let ordinary = Mem::new()
+            .file("/etc/sysctl.d/1.conf", "kernel.core_pattern=/var/crash/core.%p\nvm.swappiness=10\n")
+            .file("/usr/lib/systemd/systemd-coredump", "\x7fELF")
+            .file(
+                "/usr/lib/sysctl.d/50-coredump.conf",
+                "kernel.core_pattern=|/usr/lib/systemd/systemd-coredump %P\n",
+            );
+        assert!(check(ordinary).by("kernel-program").is_empty());
+    }
+
+    #[test]
     fn a_release_agent_of_a_control_group_is_one() {
         let host = host("/sys/fs/cgroup/rdma/release_agent", "/tmp/cmd\n")
             .file("/proc/self/mountinfo", "33 31 0:31 / /sys/fs/cgroup/rdma rw - cgroup cgroup rw,rdma\n");

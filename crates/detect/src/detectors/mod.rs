@@ -24,6 +24,7 @@ mod disguised_program;
 mod doctored_process;
 mod exposed_secret;
 mod fake_kernel_thread;
+mod firmware;
 mod foreign_library;
 mod foreign_rights;
 mod generator;
@@ -61,6 +62,7 @@ mod network_shell;
 mod odd_times;
 mod package_hook;
 mod package_source;
+mod packet_queue;
 mod packet_socket;
 mod pam_rules;
 mod plugin_setting;
@@ -77,6 +79,7 @@ mod rewritten_files;
 mod rule_match;
 mod running_program;
 mod second_root;
+mod selinux_off;
 mod special_files;
 mod ssh_settings;
 mod sudo_rules;
@@ -115,6 +118,7 @@ pub static ALL: &[crate::Detector] = &[
     doctored_process::DETECTOR,
     exposed_secret::DETECTOR,
     fake_kernel_thread::DETECTOR,
+    firmware::DETECTOR,
     foreign_library::DETECTOR,
     foreign_rights::DETECTOR,
     generator::DETECTOR,
@@ -152,6 +156,7 @@ pub static ALL: &[crate::Detector] = &[
     odd_times::DETECTOR,
     package_hook::DETECTOR,
     package_source::DETECTOR,
+    packet_queue::DETECTOR,
     packet_socket::DETECTOR,
     pam_rules::DETECTOR,
     plugin_setting::DETECTOR,
@@ -168,6 +173,7 @@ pub static ALL: &[crate::Detector] = &[
     rule_match::DETECTOR,
     running_program::DETECTOR,
     second_root::DETECTOR,
+    selinux_off::DETECTOR,
     special_files::DETECTOR,
     ssh_settings::DETECTOR,
     sudo_rules::DETECTOR,

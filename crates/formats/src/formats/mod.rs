@@ -19,6 +19,7 @@ pub mod database_config;
 pub mod directives;
 pub mod doas;
 pub mod docker;
+pub mod efi_variables;
 pub mod elf;
 pub mod environment;
 pub mod git_config;
@@ -41,6 +42,7 @@ pub mod nsswitch;
 pub mod oci;
 pub mod os_release;
 pub mod package_sources;
+pub mod packet_queue;
 pub mod pam;
 pub mod passwd;
 pub mod plugins;
@@ -61,6 +63,7 @@ pub mod sock_diag;
 pub mod ssh_config;
 pub mod static_pod;
 pub mod sudoers;
+pub mod sysctl;
 pub mod tmpfiles;
 pub mod udev_rules;
 pub mod unit;
@@ -87,6 +90,7 @@ pub static ALL: &[crate::Format] = &[
     directives::FORMAT,
     doas::FORMAT,
     docker::FORMAT,
+    efi_variables::FORMAT,
     elf::FORMAT,
     environment::FORMAT,
     git_config::FORMAT,
@@ -109,6 +113,7 @@ pub static ALL: &[crate::Format] = &[
     oci::FORMAT,
     os_release::FORMAT,
     package_sources::FORMAT,
+    packet_queue::FORMAT,
     pam::FORMAT,
     passwd::FORMAT,
     plugins::FORMAT,
@@ -129,6 +134,7 @@ pub static ALL: &[crate::Format] = &[
     ssh_config::FORMAT,
     static_pod::FORMAT,
     sudoers::FORMAT,
+    sysctl::FORMAT,
     tmpfiles::FORMAT,
     udev_rules::FORMAT,
     unit::FORMAT,

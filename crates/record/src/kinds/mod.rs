@@ -12,6 +12,7 @@ mod container;
 mod container_setting;
 mod covered_place;
 mod declared_file;
+mod efi_file;
 mod environment_setting;
 mod file;
 mod file_digest;
@@ -73,6 +74,7 @@ pub use container::Container;
 pub use container_setting::ContainerSetting;
 pub use covered_place::CoveredPlace;
 pub use declared_file::DeclaredFile;
+pub use efi_file::EfiFile;
 pub use environment_setting::EnvironmentSetting;
 pub use file::File;
 pub use file_digest::FileDigest;
@@ -142,6 +144,7 @@ pub enum Fact {
     ContainerSetting(ContainerSetting),
     CoveredPlace(CoveredPlace),
     DeclaredFile(DeclaredFile),
+    EfiFile(EfiFile),
     EnvironmentSetting(EnvironmentSetting),
     File(File),
     FileDigest(FileDigest),
@@ -208,6 +211,7 @@ impl Fact {
             Self::ContainerSetting(_) => ContainerSetting::NAME,
             Self::CoveredPlace(_) => CoveredPlace::NAME,
             Self::DeclaredFile(_) => DeclaredFile::NAME,
+            Self::EfiFile(_) => EfiFile::NAME,
             Self::EnvironmentSetting(_) => EnvironmentSetting::NAME,
             Self::File(_) => File::NAME,
             Self::FileDigest(_) => FileDigest::NAME,
@@ -275,6 +279,7 @@ pub fn schemas() -> Vec<Schema> {
         ContainerSetting::schema,
         CoveredPlace::schema,
         DeclaredFile::schema,
+        EfiFile::schema,
         EnvironmentSetting::schema,
         File::schema,
         FileDigest::schema,
