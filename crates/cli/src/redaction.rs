@@ -92,6 +92,11 @@ impl Redaction {
             gap.why = self.redactor.prose(&gap.why);
             gap.example = gap.example.as_ref().map(|example| self.redactor.text(example));
         }
+        for item in page.rotations.iter_mut().flat_map(|rotation| &mut rotation.items) {
+            item.path = self.redactor.text(&item.path);
+            item.what = self.redactor.prose(&item.what);
+            item.known.iter_mut().for_each(|known| *known = self.redactor.prose(known));
+        }
         page.notices = page.notices.iter().map(|notice| self.redactor.prose(notice)).collect();
         page.host = self.redactor.prose(&page.host);
         page.case = self.redactor.text(&Text::from(page.case.as_str())).to_string();

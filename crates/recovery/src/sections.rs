@@ -31,15 +31,22 @@ const fn shown(kind: &'static str, title: &'static str, columns: &'static [&'sta
 /// The parts of the report. A kind that none of them names comes at the end, by its schema alone.
 pub const SECTIONS: &[Section] = &[
     Section {
-        id: "rotate",
-        title: "What to rotate",
-        about: "Keys, tokens and passwords that lie on this host, by place and kind; their values are never kept. \
-                Whoever had the rights to read them may use them elsewhere. Make new ones from a clean machine, and \
-                revoke the old ones.",
+        id: "rules",
+        title: "Your own rules",
+        about: "What the rules and lists that you gave matched.",
+        tables: &[
+            shown("rule-match", "Matches", &["rule", "severity", "path", "pid", "description"]),
+            shown("rule-set", "Rules and lists", &[]),
+        ],
+    },
+    Section {
+        id: "secrets",
+        title: "Keys and credentials",
+        about: "Keys, tokens and passwords that lie on this host, by place and kind; their values are never kept.",
         tables: &[shown(
             "secret",
-            "Keys and credentials",
-            &["what", "path", "account", "opens", "uid", "mode"],
+            "By place",
+            &["words", "path", "pid", "names", "readable_by", "encrypted", "modified"],
         )],
     },
     Section {
@@ -123,6 +130,22 @@ pub const SECTIONS: &[Section] = &[
                 "Programs in the kernel (BPF)",
                 &["id", "kind", "name", "attached", "owner_programs"],
             ),
+            shown(
+                "module-file",
+                "Module files without a package",
+                &["path", "name", "signed", "explained", "modified"],
+            ),
+            shown("module-setting", "Module settings", &["path", "what", "module", "options", "files"]),
+            shown(
+                "web-code",
+                "Code that web applications run by themselves",
+                &["path", "product", "role", "acts", "modified"],
+            ),
+            shown(
+                "system-setting",
+                "Whom the system trusts, what it records",
+                &["area", "path", "name", "whom", "package"],
+            ),
             shown("web-setting", "Web server settings", &[]),
             shown("container-setting", "Container engine settings", &[]),
         ],
@@ -173,6 +196,11 @@ pub const SECTIONS: &[Section] = &[
                 "file",
                 "Files that something points to",
                 &["path", "what", "mode", "uid", "size", "modified", "package"],
+            ),
+            shown(
+                "web-application",
+                "Web applications",
+                &["product", "version", "root", "writable", "code_in_uploads", "debug"],
             ),
             shown("mount", "Mounts", &["point", "filesystem", "source", "options"]),
         ],

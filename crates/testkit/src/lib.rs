@@ -9,6 +9,7 @@
 )]
 
 pub mod bed;
+mod big_case;
 pub mod binaries;
 pub mod browser;
 pub mod guest;
@@ -19,6 +20,7 @@ pub mod random;
 pub mod report;
 mod specimen;
 
+pub use big_case::big_case;
 pub use calma_host::{BpfLink, BpfProgram, Mem, Meta};
 pub use memory::{Seen, check, check_rules};
 pub use specimen::{Specimen, running};

@@ -200,3 +200,29 @@ fn the_important_parts_need_no_script() {
         assert!(tree.contains(part), "{part}");
     }
 }
+
+#[test]
+fn many_facts_stay_usable() {
+    if skip_without_root("many_facts_stay_usable") {
+        return;
+    }
+    let work = Work::new("many");
+    let case = work.0.join("case");
+    calma_testkit::big_case(&case, 30_000);
+    calma(&["report".as_ref(), case.as_ref()]);
+    let page = case.join("derived/report.html");
+    let mut browser = Browser::start(&work.0);
+    browser.open(&page);
+    browser.run("document.querySelectorAll('details.table').forEach(one => { one.open = true; })");
+    browser.run("new Promise(done => setTimeout(done, 1000))");
+    // Only a page of rows is ever drawn.
+    let rows = browser.run("document.querySelectorAll('tbody tr').length").as_u64().unwrap();
+    assert!((100..1_000).contains(&rows), "{rows} rows drawn");
+    assert_eq!(browser.run("document.querySelector('#table-file .count').textContent"), "18,000");
+    let filter = "(() => { const input = document.querySelector('#table-file .tools input'); input.value = 'template-29995.conf'; \
+                  input.dispatchEvent(new Event('input')); return new Promise(done => setTimeout(() => done(document.querySelectorAll('#table-file tbody tr').length), 800)); })()";
+    assert_eq!(browser.run(filter), 1);
+    // The process tree is indented below its parents.
+    assert_eq!(browser.run("document.querySelectorAll('#table-process .depth-1').length > 0"), true);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}

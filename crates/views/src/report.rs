@@ -11,6 +11,7 @@ mod data;
 mod facts;
 mod findings;
 mod incident;
+mod rotate;
 mod shell;
 mod words;
 
@@ -92,6 +93,7 @@ pub fn write(report: &Report, to: &mut dyn Write) -> io::Result<()> {
         main {
             (findings::stories(report, &cited))
             (findings::small(report, &cited))
+            (rotate::rotate(report))
             (about::gaps(&report.page))
             (facts::sections(report))
             (about::pieces(report))

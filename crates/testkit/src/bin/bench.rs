@@ -20,6 +20,7 @@ fn main() {
     println!("{}\n", machine());
     println!("| What | Figure | Aim | Beside |\n|---|---|---|---|");
     let size = fs::metadata(binaries::calma()).unwrap().len() as f64 / 1_048_576.0;
+    report();
     row("binary", format!("{size:.1} MiB"), "15 MiB", String::new());
     let bed = Bed::booted(Release::Bookworm);
     whole(&bed);
@@ -29,6 +30,34 @@ fn main() {
     let bed = Bed::still(Release::Bookworm);
     hidden(&bed);
     growth(&bed);
+}
+
+/// The report of a case with 100,000 facts: written from the case, and opened in a browser.
+fn report() {
+    let work = std::env::temp_dir().join(format!("calma-bench-{}", std::process::id()));
+    fs::create_dir_all(&work).unwrap();
+    let (case, page) = (work.join("case"), work.join("case/derived/report.html"));
+    calma_testkit::big_case(&case, 100_000);
+    let written = (0..5)
+        .map(|_| measured(Command::new(binaries::calma()).arg("report").arg(&case)))
+        .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+        .unwrap();
+    let size = fs::metadata(&page).unwrap().len() as f64 / 1_048_576.0;
+    let figure = format!("{:.2} s, {size:.0} MiB, peak {:.0} MiB", written.0, written.1);
+    row("report of 100,000 facts, read from the case, judged and written", figure, "2 s", String::new());
+    let mut browser = calma_testkit::browser::Browser::start(&work);
+    let opened = (0..5).map(|_| browser.open(&page)).fold(f64::MAX, f64::min);
+    let tables = "(() => { const start = performance.now(); document.querySelectorAll('details.table').forEach(one => { one.open = true; }); \
+                  return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - start)))); })()";
+    let tables = browser.run(tables).as_f64().unwrap() / 1000.0;
+    row(
+        "that report opened in Chromium",
+        format!("{opened:.2} s"),
+        "2 s",
+        format!("every table drawn: {tables:.2} s more"),
+    );
+    drop(browser);
+    fs::remove_dir_all(&work).unwrap();
 }
 
 fn row(what: &str, figure: String, aim: &str, beside: String) {

@@ -75,6 +75,7 @@ pub(super) fn contents(report: &Report) -> Markup {
             ul {
                 li { a href="#stories" { "Stories" } }
                 @if small { li { a href="#small" { "Smaller things" } } }
+                @if !report.page.rotations.is_empty() { li { a href="#rotate" { "What to rotate" } } }
                 li { a href="#gaps" { "Not seen" } }
                 @for section in &report.sections {
                     li { a href={ "#" (section.id) } { (section.title) } }

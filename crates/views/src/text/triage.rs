@@ -143,7 +143,12 @@ fn next(page: &Page, style: Style) -> String {
     let (what, how) = if !page.complete() {
         ("finish the look:", format!("{} triage --case {} --resume", page.command, page.case))
     } else if let Some(first) = page.stories.first() {
-        ("read the first story:", format!("calma show {} --case {}", first.number, page.case))
+        let read = if page.report.is_some() {
+            "read the first story, or open the report in a browser:"
+        } else {
+            "read the first story:"
+        };
+        (read, format!("calma show {} --case {}", first.number, page.case))
     } else if page.run.target == "live" && page.run.uid != 0 {
         ("look again with root's rights, which see more:", format!("{} triage", sudo(&page.command)))
     } else {
