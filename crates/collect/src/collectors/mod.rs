@@ -40,6 +40,7 @@ mod name_settings;
 mod network;
 mod network_hooks;
 mod package_hooks;
+mod package_scripts;
 mod package_sources;
 mod packages;
 mod packet_queues;
@@ -57,8 +58,10 @@ mod secrets;
 mod sessions;
 mod sockets;
 mod ssh_settings;
+mod subordinate_ids;
 mod sudo_rules;
 mod system;
+mod tunnels;
 mod udev_rules;
 mod units;
 mod web_applications;
@@ -106,6 +109,7 @@ pub static ALL: &[crate::Collector] = &[
     network::COLLECTOR,
     network_hooks::COLLECTOR,
     package_hooks::COLLECTOR,
+    package_scripts::COLLECTOR,
     package_sources::COLLECTOR,
     packages::COLLECTOR,
     packet_queues::COLLECTOR,
@@ -123,8 +127,10 @@ pub static ALL: &[crate::Collector] = &[
     sessions::COLLECTOR,
     sockets::COLLECTOR,
     ssh_settings::COLLECTOR,
+    subordinate_ids::COLLECTOR,
     sudo_rules::COLLECTOR,
     system::COLLECTOR,
+    tunnels::COLLECTOR,
     udev_rules::COLLECTOR,
     units::COLLECTOR,
     web_applications::COLLECTOR,

@@ -8,7 +8,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "masked-watcher",
         doc: "A unit of a logging or security service is masked, so that nothing can start it.",
-        mechanisms: &[39],
+        mechanisms: &[39, 81],
         attack: &["T1562.001"],
         why: "Without it, what happens on the server is not recorded or not stopped.",
         innocent: "you masked it on purpose, for example because another service does its work",
@@ -47,9 +47,11 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
         if !WATCHERS.contains(&stem) {
             continue;
         }
+        // Masking what is not installed keeps it from being installed by accident; masking what is there blinds.
+        let installed = row.overrides.is_some();
         drafts.push(
             Draft::new(
-                Severity::Low,
+                if installed { Severity::Medium } else { Severity::Low },
                 Certainty::Possible,
                 row.path.as_bytes(),
                 format!("\"{}\" is switched off for good", row.name),

@@ -61,6 +61,7 @@ mod network_hook;
 mod network_shell;
 mod odd_times;
 mod package_hook;
+mod package_script;
 mod package_source;
 mod packet_queue;
 mod packet_socket;
@@ -82,8 +83,10 @@ mod second_root;
 mod selinux_off;
 mod special_files;
 mod ssh_settings;
+mod subordinate_ids;
 mod sudo_rules;
 mod trusted_certificate;
+mod tunnel;
 mod udev_rule;
 mod unheld_listener;
 mod unit_command;
@@ -155,6 +158,7 @@ pub static ALL: &[crate::Detector] = &[
     network_shell::DETECTOR,
     odd_times::DETECTOR,
     package_hook::DETECTOR,
+    package_script::DETECTOR,
     package_source::DETECTOR,
     packet_queue::DETECTOR,
     packet_socket::DETECTOR,
@@ -176,8 +180,10 @@ pub static ALL: &[crate::Detector] = &[
     selinux_off::DETECTOR,
     special_files::DETECTOR,
     ssh_settings::DETECTOR,
+    subordinate_ids::DETECTOR,
     sudo_rules::DETECTOR,
     trusted_certificate::DETECTOR,
+    tunnel::DETECTOR,
     udev_rule::DETECTOR,
     unheld_listener::DETECTOR,
     unit_command::DETECTOR,

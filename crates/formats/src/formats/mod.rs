@@ -65,6 +65,7 @@ pub mod static_pod;
 pub mod sudoers;
 pub mod sysctl;
 pub mod tmpfiles;
+pub mod tunnel;
 pub mod udev_rules;
 pub mod unit;
 pub mod web_config;
@@ -136,6 +137,7 @@ pub static ALL: &[crate::Format] = &[
     sudoers::FORMAT,
     sysctl::FORMAT,
     tmpfiles::FORMAT,
+    tunnel::FORMAT,
     udev_rules::FORMAT,
     unit::FORMAT,
     web_config::FORMAT,
