@@ -74,11 +74,7 @@ pub fn commented_jobs(bytes: &[u8]) -> Vec<State> {
         let command: Vec<&[u8]> = words.collect();
         // An example of the manual names no path.
         let runs = command.iter().any(|word| word.contains(&b'/')) || command.len() > 1;
-        if when.len() == fields
-            && when.iter().all(field)
-            && when.iter().take(2).all(telling)
-            && runs
-        {
+        if when.len() == fields && when.iter().all(field) && when.iter().take(2).all(telling) && runs {
             jobs.push(State { line, name: "commented-out", value: command.join(&b' ').into() });
         }
     }

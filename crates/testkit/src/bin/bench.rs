@@ -8,13 +8,15 @@
     reason = "a development tool: it fails loudly"
 )]
 
+use calma_host::{Follow, Live, Question, Tree as _, WorkerJob, Workers};
 use calma_testkit::bed::{Bed, Release};
 use calma_testkit::binaries;
+use calma_testkit::random::Random;
 use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 fn main() {
     println!("{}\n", machine());
@@ -22,6 +24,8 @@ fn main() {
     let size = fs::metadata(binaries::calma()).unwrap().len() as f64 / 1_048_576.0;
     report();
     row("binary", format!("{size:.1} MiB"), "15 MiB", String::new());
+    worker();
+    rules();
     let bed = Bed::booted(Release::Bookworm);
     whole(&bed);
     first_line(&bed);
@@ -58,6 +62,95 @@ fn report() {
     );
     drop(browser);
     fs::remove_dir_all(&work).unwrap();
+}
+
+/// What the confined worker costs, asked about files that are no ELF.
+fn worker() {
+    let job =
+        WorkerJob { name: "elf", patience: Duration::from_secs(5), most: 1 << 20, run: |_, _, _, _| {} };
+    let workers = || Workers::confined(binaries::calma(), &["worker"]);
+    let host = Live::new();
+    let question = || Question { words: Vec::new(), file: host.open(b"/etc/passwd", Follow::Links).ok() };
+    let best = (0..50)
+        .map(|_| {
+            let start = Instant::now();
+            workers().ask(&job, question()).unwrap();
+            start.elapsed().as_secs_f64()
+        })
+        .fold(f64::MAX, f64::min);
+    row(
+        "confined worker: start, first answer, end",
+        format!("{:.1} ms", best * 1000.0),
+        "2 ms",
+        String::new(),
+    );
+    let (workers, many) = (workers(), 20_000);
+    workers.ask(&job, question()).unwrap();
+    let start = Instant::now();
+    workers.ask_all(&job, (0..many).map(|_| question()), &mut |_, answer| drop(answer.unwrap()));
+    let each = start.elapsed().as_secs_f64() / f64::from(many);
+    let figure = format!("{:.1} µs", each * 1e6);
+    row("confined worker: one small file of many, with its opening", figure, "20 µs", String::new());
+}
+
+/// 500 rules without hits over half a gigabyte, beside the `yara` program with the same.
+fn rules() {
+    const FILES: usize = 64;
+    const EACH: usize = 8 << 20;
+    let folder = std::env::temp_dir().join(format!("calma-bench-{}", std::process::id()));
+    for name in ["root/etc", "root/usr/bin", "root/data"] {
+        fs::create_dir_all(folder.join(name)).unwrap();
+    }
+    let mut random = Random::new(500, 5);
+    let mut word = |length: usize| random.letters(length);
+    let rules: String = (0..500)
+        .map(|n| {
+            let (a, b, c) = (word(12), word(9), word(6));
+            let hex = a.bytes().map(|b| format!("{b:02X} ")).collect::<String>();
+            format!("rule r{n} {{ strings: $a = \"{a}\" nocase $b = {{ {hex}?? [2-4] 90 90 }} $c = /{c}[0-9]{{2,8}}{b}/ condition: any of them }}\n")
+        })
+        .collect();
+    fs::write(folder.join("rules.yar"), rules).unwrap();
+    // Half of it programs as they are, half of it letters.
+    let program = fs::read(binaries::calma()).unwrap();
+    for number in 0..FILES {
+        let mut bytes: Vec<u8> = program.iter().copied().cycle().skip(number * 4099).take(EACH / 2).collect();
+        bytes.extend(word(EACH / 2).bytes());
+        fs::write(folder.join(format!("root/data/{number}")), bytes).unwrap();
+    }
+    let path = |name: &str| folder.join(name).display().to_string();
+    let timed = |command: &mut Command| {
+        let one = |command: &mut Command| {
+            let start = Instant::now();
+            command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+            start.elapsed().as_secs_f64()
+        };
+        (0..3).map(|_| one(command)).fold(f64::MAX, f64::min)
+    };
+    let look = |more: &[&str]| {
+        let mut command = Command::new(binaries::calma());
+        command.args([
+            "triage",
+            "--hurry",
+            "--fresh",
+            "--json",
+            "--root",
+            &path("root"),
+            "--case",
+            &path("case"),
+        ]);
+        timed(command.args(more))
+    };
+    let (with, without) = (look(&["--yara", &path("rules.yar")]), look(&[]));
+    let yara = timed(Command::new("yara").args(["-r", &path("rules.yar"), &path("root/data")]));
+    let bytes = (FILES * EACH) as f64 / 1e6;
+    row(
+        "500 YARA rules over 537 MB (best of three), the rest of the look apart",
+        format!("{:.2} s, {:.0} MB/s", with - without, bytes / (with - without)),
+        "the `yara` program's",
+        format!("`yara -r`: {yara:.2} s, {:.0} MB/s ({:.1} ×)", bytes / yara, yara / (with - without)),
+    );
+    fs::remove_dir_all(folder).unwrap();
 }
 
 fn row(what: &str, figure: String, aim: &str, beside: String) {
