@@ -135,7 +135,7 @@ fn includes(files: &Files<'_>, row: &WebCode, weight: &mut Weight) {
         } else if known
             && (weigh::is_hidden(below(path.as_bytes(), row.root.as_bytes()))
                 || weigh::is_deceptive(path.as_bytes()))
-            && !path.as_bytes().ends_with(b"/.env.php")
+            && !is_mark(files, row, &path)
         {
             reasons.push((Severity::High, format!("line {line}: it includes {path}, whose name is hidden")));
         } else if is_shown(path.file_name()) {
@@ -167,6 +167,13 @@ fn includes(files: &Files<'_>, row: &WebCode, weight: &mut Weight) {
             }
         }
     }
+}
+
+/// A hidden file that the application itself asks for: it is not there, or it says that the site is being updated.
+fn is_mark(files: &Files<'_>, row: &WebCode, path: &Text) -> bool {
+    let missing = files.get(path).is_some_and(|file| file.fact.what == "missing");
+    let own = below(path.as_bytes(), row.root.as_bytes());
+    missing || matches!(own, b"/.maintenance" | b"/.env.php" | b"/.env.local.php")
 }
 
 /// The part of a path below a folder, or the whole of it.

@@ -95,6 +95,10 @@ fn other_applications_are_known_by_their_files() {
 fn ordinary_sites_are_silent() {
     let seen = check(
         wordpress()
+            .file(
+                format!("{ROOT}/wp-includes/upd.php"),
+                "<?php\nif (file_exists(ABSPATH . '.maintenance')) { require ABSPATH . '.maintenance'; }\n",
+            )
             .file(format!("{ROOT}/wp-content/uploads/index.php"), "<?php\n// Silence is golden.\n")
             .file(format!("{ROOT}/wp-content/uploads/2024/index.php"), "<?php if (!defined('ABSPATH')) { header('HTTP/1.0 403 Forbidden'); exit; }\n")
             .file(format!("{ROOT}/wp-content/uploads/sec/log.php"), "<?php exit(0); ?>\n{\"a\": 1}\n")
