@@ -9,7 +9,7 @@ mod trust;
 
 use crate::walk::Walk;
 use crate::{Card, Collector, Context, Flow, Needs, Out, Volatility, web};
-use calma_host::join;
+use calma_host::{FileKind, join};
 use reach::Reach;
 use std::{sync::Arc, time::Duration};
 
@@ -53,10 +53,45 @@ const PLACES: &[&[u8]] = &[
     b"/dev/shm",
 ];
 
+/// Folders directly below / and /var that packages and running programs fill.
+const OF_THE_SYSTEM: &[&[u8]] = &[
+    b"bin",
+    b"boot",
+    b"dev",
+    b"efi",
+    b"lib",
+    b"lib32",
+    b"lib64",
+    b"libx32",
+    b"lost+found",
+    b"proc",
+    b"run",
+    b"sbin",
+    b"snap",
+    b"sys",
+    b"usr",
+    b"var",
+    b"cache",
+    b"log",
+    b"lock",
+    b"crash",
+];
+
 fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
     let (settings, _) = web::read(context.host.tree());
     let served = web::roots(context, &settings);
-    let places = places(context, &served);
+    let mut places = places(context, &served);
+    // Disks of data and backups stand under names of the administrator's own, directly below / or /var.
+    for above in [&b"/"[..], b"/var"] {
+        for entry in context.host.tree().list(above).unwrap_or_default() {
+            let name = entry.name.as_bytes();
+            let path = join(above, name);
+            let own = entry.kind == Some(FileKind::Directory) && !OF_THE_SYSTEM.contains(&name);
+            if own && !places.iter().any(|place| web::is_below(place, &path)) {
+                places.push(path);
+            }
+        }
+    }
     let mut reach = Reach::default();
     if context.host.kernel().is_some() {
         running::environments(context, out)?;

@@ -95,6 +95,11 @@ pub fn scan(bytes: &[u8]) -> Vec<Hit> {
             }
         }
         if hits.len() == before
+            && let Some((name, family)) = on_command_line(text)
+        {
+            hits.push(Hit { line, name: name.into(), family });
+        }
+        if hits.len() == before
             && let Some((scheme, _)) = values::address_with_password(text)
         {
             let (name, family) = of_scheme(scheme);
@@ -103,6 +108,28 @@ pub fn scan(bytes: &[u8]) -> Vec<Hit> {
     }
     hits.truncate(MOST);
     hits
+}
+
+/// A password that stands on a command line: mysql(1) with `-pPASSWORD`, sshpass(1) with `-p PASSWORD`.
+fn on_command_line(text: &[u8]) -> Option<(&'static str, Family)> {
+    let mut words = lines::words(text).map(|word| word.rsplit(|b| *b == b'/').next().unwrap_or_default());
+    let program = words.find(|word| {
+        matches!(*word, b"mysql" | b"mysqldump" | b"mysqladmin" | b"mariadb" | b"mariadb-dump" | b"sshpass")
+    })?;
+    let literal = |word: &&[u8]| {
+        word.len() >= 3 && !word.starts_with(b"$") && !word.starts_with(b"\"$") && !word.starts_with(b"'$")
+    };
+    if program == b"sshpass" {
+        let value = words
+            .find_map(|word| word.strip_prefix(b"-p"))
+            .filter(|value| value.is_empty() || literal(value));
+        return value.map(|_| ("sshpass -p", Family::Machine));
+    }
+    // A long option has two dashes; `-p` alone asks for the password.
+    words
+        .filter_map(|word| word.strip_prefix(b"-p"))
+        .any(|value| literal(&value))
+        .then_some(("mysql -p", Family::Database))
 }
 
 fn is_comment(line: &[u8]) -> bool {
@@ -439,6 +466,8 @@ mod tests {
             ("requirepass foobared", "requirepass"),
             ("bindpw s3cret", "bindpw"),
             ("url=postgres://u:pw1234@db.example.org/x", "address of a database with its password"),
+            ("mysql -u root -pabcdef1 shop", "mysql -p"),
+            ("/usr/bin/sshpass -p abcdef1 ssh me@a", "sshpass -p"),
             ("PrivateKey = AAAABBBBCCCC=", "PrivateKey"),
             ("Environment=\"API_TOKEN=abcdefgh\"", "API_TOKEN"),
         ] {
@@ -464,6 +493,8 @@ mod tests {
             "token = <your-token>",
             "if ($password == '') {",
             "PWD=/root",
+            "mysql -u root -p shop",
+            "mysqldump -p$PASS shop",
             "https://example.org:8080/a@b",
         ] {
             assert!(names(text).is_empty(), "{text}: {:?}", names(text));
