@@ -23,7 +23,9 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
     let wanted = configured.value.to_string().to_ascii_lowercase();
     let title = match (now.value.as_bytes().trim_ascii(), wanted.trim_matches('"')) {
         (b"0", "enforcing") => "SELinux is to be enforced, but lets everything pass now",
-        (b"1", "permissive" | "disabled") => "SELinux is enforced now, but will let everything pass after the next start",
+        (b"1", "permissive" | "disabled") => {
+            "SELinux is enforced now, but will let everything pass after the next start"
+        }
         _ => return,
     };
     drafts.push(

@@ -122,9 +122,9 @@ mod tests {
         let mut out = String::new();
         for three in bytes.chunks(3) {
             let at = |index: usize| u32::from(three.get(index).copied().unwrap_or(0));
-            let bits = at(0) << 16 | at(1) << 8 | at(2);
+            let bits = (at(0) << 16) | (at(1) << 8) | at(2);
             for index in 0..4 {
-                let letter = letters[(bits >> (18 - 6 * index) & 63) as usize];
+                let letter = letters[((bits >> (18 - 6 * index)) & 63) as usize];
                 out.push(if index > three.len() { '=' } else { char::from(letter) });
             }
         }

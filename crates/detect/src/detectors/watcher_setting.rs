@@ -188,9 +188,9 @@ fn passes_over(files: &Files<'_>, row: &SystemSetting) -> Weight {
                 || path.get(end..).is_some_and(|rest| matches!(rest, b"$" | b".*" | b"/.*" | b"*"));
             if (system.contains(&begins) && whole && path.starts_with(b"/"))
                 || trusted.iter().any(|place| begins.starts_with(place))
+                || weigh::is_packaged_place(begins)
+                || (entry::is_hidden(begins) && odd(begins))
             {
-                passed(path, Severity::Medium)
-            } else if weigh::is_packaged_place(begins) || entry::is_hidden(begins) && odd(begins) {
                 passed(path, Severity::Medium)
             } else {
                 Weight::default()

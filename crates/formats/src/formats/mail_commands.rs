@@ -122,13 +122,13 @@ pub fn procmail(bytes: &[u8]) -> Vec<Command> {
             all.extend(piped(first, &quoted(text)));
         } else if text.starts_with(b"xfilter") || text.starts_with(b"pipe ") {
             all.extend(piped(first, &[b"|", quoted(text).as_slice()].concat()));
-        } else if let Some((name, value)) = lines::cut(text, b'=') {
-            if name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_') {
-                let value = value.strip_prefix(b"\"").map_or(value, |v| v.strip_suffix(b"\"").unwrap_or(v));
-                all.extend(piped(first, value));
-                let inside = value.split(|b| *b == b'`').nth(1).unwrap_or_default();
-                all.extend(piped(first, &[b"|", inside].concat()));
-            }
+        } else if let Some((name, value)) = lines::cut(text, b'=')
+            && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+        {
+            let value = value.strip_prefix(b"\"").map_or(value, |v| v.strip_suffix(b"\"").unwrap_or(v));
+            all.extend(piped(first, value));
+            let inside = value.split(|b| *b == b'`').nth(1).unwrap_or_default();
+            all.extend(piped(first, &[b"|", inside].concat()));
         }
         // A condition may run a program as well: `* ? command`, and `*!? command`.
         if let Some(condition) = text.strip_prefix(b"*").map(<[u8]>::trim_ascii) {
