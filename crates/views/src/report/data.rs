@@ -66,10 +66,14 @@ pub(super) fn write(table: &Table, to: &mut dyn Write) -> io::Result<()> {
         } else {
             string(&mut out, &place)?
         }
-        let last = columns.iter().rposition(|column| row.columns.contains_key(&column.name));
+        let last =
+            columns.iter().rposition(|column| row.columns.contains_key(&column.name) || is_zero(column));
         for column in columns.iter().take(last.map_or(0, |last| last + 1)) {
             out.write_all(b",")?;
-            cell(&mut out, row.columns.get(&column.name))?;
+            match row.columns.get(&column.name) {
+                None if is_zero(column) => out.write_all(b"0")?,
+                value => cell(&mut out, value)?,
+            }
         }
         out.write_all(b"]")?;
     }
@@ -135,7 +139,17 @@ fn used<'a>(table: &Table, schema: &'a Schema) -> Vec<&'a Column> {
             break;
         }
     }
-    schema.columns.iter().filter(|column| seen.contains_key(column.name.as_str())).collect()
+    schema
+        .columns
+        .iter()
+        .filter(|column| seen.contains_key(column.name.as_str()) || is_zero(column))
+        .collect()
+}
+
+/// Whether a missing value is 0 and says something: root's. Most other zeros and empty texts say nothing, and a column that
+/// may be unknown says so in its description.
+fn is_zero(column: &Column) -> bool {
+    matches!(column.name.as_str(), "uid" | "gid") && !column.doc.contains("where")
 }
 
 /// Positions of the columns one sees at once: those that were named, or the first ones, preferring those with a role.
