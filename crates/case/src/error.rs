@@ -42,6 +42,9 @@ pub enum CaseError {
     /// The host side sent something that a calma never sends. A gap says so in the stream.
     #[error("the host side sent something that is no record of calma: {0}")]
     Refused(&'static str),
+    /// A piece of evidence could not be kept whole.
+    #[error("it could not be kept whole: {0}")]
+    NotKept(&'static str),
     /// A stream is broken.
     #[error("stream {stream} is broken at frame {frame}: {why}")]
     Broken {
@@ -72,6 +75,7 @@ impl CaseError {
             Self::NotACase(_) => "give the folder of a case; case.json stands in it",
             Self::Newer(_) => "use that version of calma",
             Self::NotOurs(_) => "give a folder of your own with --case",
+            Self::NotKept(_) => "give a folder with more room with --case",
             Self::Busy => "wait for it, or give another folder with --case",
             Self::Refused(_) => {
                 "trust nothing that host says about itself; examine its disk from another system"

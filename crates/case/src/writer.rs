@@ -5,7 +5,7 @@ use crate::keeper::{Kept, Line};
 use crate::pieces::{Left, Pieces};
 use crate::{Case, CaseError, Seal};
 use calma_record::frame::{Frame, FrameKind, read_records};
-use calma_record::{Body, Gap, Record, StreamName};
+use calma_record::{Blob, Body, Gap, Record, StreamName};
 use ed25519_dalek::SigningKey;
 use std::io;
 
@@ -114,6 +114,31 @@ impl StreamWriter {
         self.chain.put_lines(&[Line::note(self.notes, body)]).map_err(|error| self.fault(error))?;
         self.notes += 1;
         self.sync()
+    }
+
+    /// Adds records of the keeper itself, all of them or none. They are on the disk after [`StreamWriter::sync`].
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn add(&mut self, bodies: Vec<Body>) -> Result<(), CaseError> {
+        self.still_there()?;
+        let count = bodies.len() as u64;
+        let lines: Vec<Line> =
+            (self.notes..).zip(bodies).map(|(number, body)| Line::note(number, body)).collect();
+        self.chain.put_lines(&lines).map_err(|error| self.fault(error))?;
+        self.notes += count;
+        Ok(())
+    }
+
+    /// Names a piece of evidence that the keeper itself has stored.
+    pub(crate) fn kept(&mut self, kept: Kept, blob: Blob) -> Result<(), CaseError> {
+        self.still_there()?;
+        let id = kept.id;
+        let lines = [Line::Kept(kept), Line::note(self.notes, Body::Blob(blob))];
+        self.chain.put_lines(&lines).map_err(|error| self.fault(error))?;
+        self.notes += 1;
+        self.pieces.named(id);
+        Ok(())
     }
 
     /// Makes everything so far survive a power cut (fdatasync(2)).

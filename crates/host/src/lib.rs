@@ -4,6 +4,7 @@
 //! mounted root seen from another system, [`Mem`] one made of values for tests. Nothing here knows what is suspicious.
 //! All `unsafe` of the responder is in this crate, each with the obligation that makes it sound.
 
+mod alone;
 mod bpf;
 mod clock;
 mod error;
@@ -22,6 +23,7 @@ mod survey;
 mod tree;
 mod worker;
 
+pub use alone::{Alone, alone};
 pub use bpf::{Bpf, BpfLink, BpfMap, BpfObject, BpfProgram};
 pub use clock::Clock;
 pub use error::{Cause, HostError};

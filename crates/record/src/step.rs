@@ -160,6 +160,9 @@ pub struct Intent {
     pub way: Way,
     /// When, by the keeper's clock.
     pub at: Timestamp,
+    /// The kernel's boot id: processes of another boot are gone.
+    #[serde(default)]
+    pub boot: Text,
     /// The step.
     pub step: Step,
     /// What taking it back needs.

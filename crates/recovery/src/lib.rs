@@ -7,6 +7,7 @@
 mod bodyfile;
 mod child;
 mod dossier;
+mod engine;
 mod incident;
 mod link;
 mod look;
@@ -19,6 +20,7 @@ mod signs;
 pub use bodyfile::write_bodyfile;
 pub use child::LocalChild;
 pub use dossier::{Dossier, Seen, Term, Told, dossier, each_row, glossary, learn};
+pub use engine::{Engine, EngineError, Event, History, Past, Stands};
 pub use incident::{Shared, Tie, shared};
 pub use link::{Link, LinkOptions, Program};
 pub use look::{Ask, HostSide, HostSideError, LookError, Looked, Moment, look};
