@@ -26,6 +26,10 @@ pub(crate) enum Command {
     Show(Show),
     /// Write the report: one page that opens in any browser, without a network
     Report(Report),
+    /// Stop what was found and keep it: freeze, preserve, unhook, kill, quarantine; shown first
+    Contain(Contain),
+    /// Take back what calma did, the last step first; without a step it lists them
+    Undo(Undo),
     /// Show, verify or export a case
     Case(CaseArguments),
     /// The observing side; started by calma itself
@@ -156,6 +160,62 @@ pub(crate) struct Report {
     /// With --out: replace nothing
     #[arg(long)]
     pub(crate) no_redact: bool,
+}
+
+/// Arguments of `contain`.
+#[derive(Debug, Args)]
+pub(crate) struct Contain {
+    /// Only these stories, by number
+    pub(crate) stories: Vec<u32>,
+    /// Show the plan and change nothing; with --plan also save it
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do what is ticked without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Do these steps of the plan and no other
+    #[arg(long, value_name = "STEPS", value_delimiter = ',')]
+    pub(crate) only: Vec<u32>,
+    /// Leave these steps of the plan out
+    #[arg(long, value_name = "STEPS", value_delimiter = ',')]
+    pub(crate) except: Vec<u32>,
+    /// A plan saved by --dry-run, perhaps with steps removed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    /// Watch so many seconds afterwards whether anything comes back
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub(crate) watch: u64,
+    /// One JSON object a line on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Finish what an earlier run was cut off at
+    #[arg(long, conflicts_with_all = ["dry_run", "take_back"])]
+    pub(crate) finish: bool,
+    /// Take back what an earlier run was cut off at
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) take_back: bool,
+    /// The case's folder; the newest one if not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) case: Option<PathBuf>,
+}
+
+/// Arguments of `undo`.
+#[derive(Debug, Args)]
+pub(crate) struct Undo {
+    /// Steps of the journal, by number
+    pub(crate) steps: Vec<u64>,
+    /// All of them
+    #[arg(long, conflicts_with = "steps")]
+    pub(crate) all: bool,
+    /// Show what would be taken back and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Take it back without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// The case's folder; the newest one if not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) case: Option<PathBuf>,
 }
 
 /// Arguments of `case`.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod changes;
 mod commands;
 mod exit;
 mod given;
@@ -36,6 +37,8 @@ fn main() -> ExitCode {
         Some(Command::At(at)) => commands::at::run(&at),
         Some(Command::Show(show)) => commands::show::run(&show),
         Some(Command::Report(report)) => commands::report::run(&report),
+        Some(Command::Contain(contain)) => commands::contain::run(&contain),
+        Some(Command::Undo(undo)) => commands::undo::run(&undo),
         Some(Command::Case(case)) => commands::case::run(&case),
         Some(Command::HostSide(host_side)) => commands::host_side::run(&host_side),
     };

@@ -114,3 +114,29 @@ pub(crate) fn unless_read_only(root: &Path) -> Option<String> {
 fn own_name() -> Text {
     calma_host::Host::kernel(&Live::new()).map(|kernel| kernel.identity().host).unwrap_or_default()
 }
+
+/// Whether a file is there.
+pub(crate) fn is_there(file: &Path) -> bool {
+    Live::new().meta_followed(file.as_os_str().as_bytes()).is_ok()
+}
+
+/// A text file of the user's own, such as a plan.
+pub(crate) fn read_text(file: &Path) -> anyhow::Result<String> {
+    let content = Live::new().read(file.as_os_str().as_bytes(), 64 << 20)?;
+    Ok(String::from_utf8(content.bytes)?)
+}
+
+/// Writes a new file where the user wants it; never over one that is there.
+#[expect(clippy::disallowed_methods, reason = "a file that the user named, on his own command")]
+pub(crate) fn write_new(file: &Path, text: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    let opened = std::fs::OpenOptions::new().write(true).create_new(true).open(file).map_err(|error| {
+        Refusal::wrong_use(
+            format!("{} can not be written: {error}", crate::show::path(file)),
+            "name a file that is not there yet",
+        )
+    });
+    let mut opened = opened?;
+    opened.write_all(text.as_bytes())?;
+    Ok(opened.sync_all()?)
+}

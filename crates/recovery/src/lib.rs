@@ -4,8 +4,10 @@
 //! own `ssh` on the clean machine. No program of the examined host is run.
 #![forbid(unsafe_code)]
 
+mod aftermath;
 mod bodyfile;
 mod child;
+mod contain;
 mod dossier;
 mod engine;
 mod incident;
@@ -17,8 +19,10 @@ mod rules;
 mod sections;
 mod signs;
 
+pub use aftermath::{Back, watch};
 pub use bodyfile::write_bodyfile;
 pub use child::LocalChild;
+pub use contain::{describe, propose, undoable, verb};
 pub use dossier::{Dossier, Seen, Term, Told, dossier, each_row, glossary, learn};
 pub use engine::{Engine, EngineError, Event, History, Past, Stands};
 pub use incident::{Shared, Tie, shared};

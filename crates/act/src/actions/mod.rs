@@ -9,6 +9,7 @@ mod lock_account;
 mod note;
 mod preserve;
 mod quarantine;
+mod unhook_unit;
 mod unmount;
 
 /// Every action.
@@ -21,5 +22,6 @@ pub static ALL: &[crate::Action] = &[
     note::ACTION,
     preserve::ACTION,
     quarantine::ACTION,
+    unhook_unit::ACTION,
     unmount::ACTION,
 ];

@@ -56,7 +56,7 @@ struct Left {
     folder_modified: FileTime,
 }
 
-fn prepare(looking: &mut Looking<'_>, step: &Step) -> Result<Undo, Refusal> {
+pub(super) fn prepare(looking: &mut Looking<'_>, step: &Step) -> Result<Undo, Refusal> {
     let Target::File { path, seen } = &step.target else {
         return Err(Refusal::new("this is not about a file"));
     };
@@ -147,7 +147,7 @@ fn other_names(host: &dyn Host, path: &Text, manifest: &Manifest) -> Vec<Text> {
     found
 }
 
-fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble> {
+pub(super) fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble> {
     let state: State = state(undo)?;
     let (folder, name) = acting.ground().place(state.path.as_bytes())?;
     whole::in_folder(acting, &folder, state.folder_flags, |acting| {
@@ -173,7 +173,7 @@ fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble
     Ok(Done::new(says).leaving(Left { folder_modified: folder.times()?.1 }))
 }
 
-fn verify(looking: &mut Looking<'_>, _: &Step, undo: &Undo, way: Way) -> Verdict {
+pub(super) fn verify(looking: &mut Looking<'_>, _: &Step, undo: &Undo, way: Way) -> Verdict {
     match check(looking, undo, way) {
         Ok(None) => Verdict::Holds,
         Ok(Some(why)) => Verdict::Fails(why),
@@ -205,7 +205,7 @@ fn check(looking: &mut Looking<'_>, undo: &Undo, way: Way) -> Result<Option<Stri
     Ok(None)
 }
 
-fn revert(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble> {
+pub(super) fn revert(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble> {
     let state: State = state(undo)?;
     let (folder, name) = acting.ground().place(state.path.as_bytes())?;
     let found = whole::found_times(acting, &folder)?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod at;
 pub(crate) mod case;
+pub(crate) mod contain;
 pub(crate) mod exchange;
 pub(crate) mod home;
 pub(crate) mod host_side;
@@ -9,6 +10,7 @@ pub(crate) mod incident;
 pub(crate) mod report;
 pub(crate) mod show;
 pub(crate) mod triage;
+pub(crate) mod undo;
 pub(crate) mod worker;
 
 use crate::exit::Refusal;

@@ -1,0 +1,173 @@
+//! `calma contain`: a plan from what was found; shown, asked, carried out, watched.
+
+use crate::args::Contain;
+use crate::exit::{Exit, Refusal};
+use crate::{changes, places, show};
+use calma_case::{Case, PlaceKind};
+use calma_host::Live;
+use calma_record::step::{Ended, Plan};
+use calma_recovery::{Engine, History, Stands, propose, watch};
+use std::io::{BufRead as _, IsTerminal as _};
+
+/// Proposes, asks, carries out, watches.
+pub(crate) fn run(arguments: &Contain) -> anyhow::Result<Exit> {
+    let case = Case::open(&places::newest(arguments.case.as_deref())?)?;
+    if arguments.finish || arguments.take_back {
+        return put_right(&case, arguments.take_back);
+    }
+    let history = History::of(case.journal_entries()?);
+    if let Some(past) = history.open().next().filter(|_| !arguments.dry_run) {
+        return Err(Refusal::new(
+            format!("an earlier run was cut off at step {}", past.intent.id),
+            "finish it with calma contain --finish, or take it back with calma contain --take-back",
+        ));
+    }
+    let host = Live::new();
+    let mut plan = match &arguments.plan {
+        Some(file) if !arguments.dry_run && places::is_there(file) => changes::read_plan(file)?,
+        _ => {
+            let review = calma_recovery::review(&case)?;
+            if review.run.target != "live" {
+                return Err(Refusal::new(
+                    "this case is about a mounted root, where nothing runs",
+                    "contain works on the running server itself",
+                ));
+            }
+            if !review.run.boot.is_empty() && review.run.boot != calma_host::ground::boot() {
+                return Err(Refusal::new(
+                    "this case was made on another machine, or before it was restarted",
+                    "look again here: calma triage --case DIR",
+                ));
+            }
+            propose(&case, &review, &host, &arguments.stories)?
+        }
+    };
+    tick(&mut plan, &arguments.only, &arguments.except)?;
+    if plan.steps.is_empty() {
+        show::print("\n  Nothing to contain: no finding of weight names a process or file that is there.\n");
+        return Ok(Exit::Done);
+    }
+    if arguments.json {
+        show::print(&changes::json_plan(&plan));
+    } else {
+        show::print(&changes::plan(&plan, arguments.dry_run));
+    }
+    if arguments.dry_run {
+        if let Some(file) = &arguments.plan {
+            changes::write_plan(file, &plan)?;
+            show::print(&format!(
+                "  The plan stands in {}. Edit it and give it again with --plan.\n",
+                show::path(file)
+            ));
+        }
+        return Ok(Exit::Done);
+    }
+    if case.about().place == PlaceKind::Memory {
+        return Err(not_durable());
+    }
+    if !arguments.yes && !ask(&mut plan)? {
+        show::print("\n  Left as it is. Nothing was changed.\n");
+        return Ok(Exit::Done);
+    }
+    carry_out(&case, &host, &plan, arguments)
+}
+
+fn carry_out(case: &Case, host: &Live, plan: &Plan, arguments: &Contain) -> anyhow::Result<Exit> {
+    let mut engine = Engine::start(case, host).map_err(changes::refusal)?;
+    let first = engine.history().steps().last().map_or(1, |past| past.intent.id + 1);
+    let (mut failed, mut refused) = (0, 0);
+    engine.carry_out(plan, &mut |event| {
+        changes::count(event, &mut failed, &mut refused);
+        if !arguments.json {
+            show::print(&changes::event(event));
+        }
+    })?;
+    let stop = calma_host::on_interrupt();
+    if !arguments.json && arguments.watch > 0 {
+        show::print(&format!("\n  Watching for {} s whether anything of it comes back.\n", arguments.watch));
+    }
+    let back = watch(host, engine.history(), first, arguments.watch, &|| {
+        stop.load(std::sync::atomic::Ordering::Relaxed)
+    });
+    let json = changes::json_outcomes(engine.history(), first, &back);
+    let phrase = engine.end()?;
+    if arguments.json {
+        show::print(&json);
+    } else {
+        show::print(&changes::summary(first, failed, refused, &back, &phrase));
+    }
+    Ok(if failed > 0 || refused > 0 || !back.is_empty() { Exit::Failed } else { Exit::Done })
+}
+
+/// Ticks what was named, and nothing that was excepted.
+fn tick(plan: &mut Plan, only: &[u32], except: &[u32]) -> anyhow::Result<()> {
+    for number in only.iter().chain(except) {
+        if !plan.steps.iter().any(|step| step.number == *number) {
+            return Err(Refusal::wrong_use(
+                format!("the plan has no step {number}"),
+                "calma contain --dry-run",
+            ));
+        }
+    }
+    for step in &mut plan.steps {
+        if !only.is_empty() {
+            step.ticked = only.contains(&step.number);
+        }
+        step.ticked &= !except.contains(&step.number);
+    }
+    Ok(())
+}
+
+/// Asks; numbers tick and untick. `false` when it is to be left.
+fn ask(plan: &mut Plan) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Refusal::new(
+            "nobody is there to be asked",
+            "give --yes to do what is ticked, or --dry-run to see it only",
+        ));
+    }
+    loop {
+        show::print("\n  Enter: do what is ticked   numbers: tick or untick   q: leave it\n  ");
+        let mut line = String::new();
+        if std::io::stdin().lock().read_line(&mut line)? == 0 || line.trim() == "q" {
+            return Ok(false);
+        }
+        if line.trim().is_empty() {
+            return Ok(true);
+        }
+        for number in line.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse::<u32>().ok()) {
+            if let Some(step) = plan.steps.iter_mut().find(|step| step.number == number) {
+                step.ticked = !step.ticked;
+            }
+        }
+        show::print(&changes::plan(plan, false));
+    }
+}
+
+/// Finishes or takes back what a crash left.
+fn put_right(case: &Case, take_back: bool) -> anyhow::Result<Exit> {
+    let host = Live::new();
+    let mut engine = Engine::start(case, &host).map_err(changes::refusal)?;
+    let open = engine
+        .history()
+        .steps()
+        .filter(|past| matches!(past.stands(), Stands::Doing | Stands::Undoing))
+        .count();
+    if open == 0 {
+        engine.end()?;
+        show::print("\n  Nothing was left in the middle.\n");
+        return Ok(Exit::Done);
+    }
+    let outcomes = engine.put_right(take_back, &mut |event| show::print(&changes::event(event)))?;
+    engine.end()?;
+    let whole = outcomes.iter().all(|outcome| outcome.ended != Ended::NotHeld);
+    Ok(if whole { Exit::Done } else { Exit::Failed })
+}
+
+/// The case would not survive a power cut.
+pub(crate) fn not_durable() -> anyhow::Error {
+    Refusal::new(
+        "the case is in this machine's memory: after a power cut nobody could take the changes back",
+        "look again into a case on a removable disk or another folder that stays: calma triage --case DIR; then calma contain --case DIR",
+    )
+}

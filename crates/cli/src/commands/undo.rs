@@ -1,0 +1,63 @@
+//! `calma undo`: takes back what calma did, the last step first.
+
+use crate::args::Undo;
+use crate::exit::{Exit, Refusal};
+use crate::{changes, places, show};
+use calma_case::Case;
+use calma_host::Live;
+use calma_record::step::Ended;
+use calma_recovery::{Engine, History, Past};
+use std::io::{BufRead as _, IsTerminal as _};
+
+/// Shows what would come back, asks, takes it back.
+pub(crate) fn run(arguments: &Undo) -> anyhow::Result<Exit> {
+    let case = Case::open(&places::newest(arguments.case.as_deref())?)?;
+    let history = History::of(case.journal_entries()?);
+    let wanted: Vec<&Past> = history
+        .steps()
+        .filter(|past| past.can_be_undone())
+        .filter(|past| arguments.all || arguments.steps.contains(&past.intent.id))
+        .collect();
+    for id in &arguments.steps {
+        if history.step(*id).is_none() {
+            return Err(Refusal::wrong_use(
+                format!("the journal has no step {id}"),
+                "calma undo, which lists the steps",
+            ));
+        }
+    }
+    if arguments.steps.is_empty() && !arguments.all {
+        show::print(&changes::journal(&history));
+        return Ok(Exit::Done);
+    }
+    if wanted.is_empty() {
+        show::print("\n  There is nothing to take back.\n");
+        return Ok(Exit::Done);
+    }
+    show::print(&changes::undo_plan(&wanted));
+    if arguments.dry_run {
+        return Ok(Exit::Done);
+    }
+    if !arguments.yes {
+        if !std::io::stdin().is_terminal() {
+            return Err(Refusal::new(
+                "nobody is there to be asked",
+                "give --yes to take it back, or --dry-run to see it only",
+            ));
+        }
+        show::print("\n  Enter: take it back   q: leave it\n  ");
+        let mut line = String::new();
+        if std::io::stdin().lock().read_line(&mut line)? == 0 || !line.trim().is_empty() {
+            show::print("\n  Left as it is. Nothing was changed.\n");
+            return Ok(Exit::Done);
+        }
+    }
+    let ids: Vec<u64> = wanted.iter().map(|past| past.intent.id).collect();
+    let host = Live::new();
+    let mut engine = Engine::start(&case, &host).map_err(changes::refusal)?;
+    let outcomes = engine.undo(&ids, &mut |event| show::print(&changes::event(event)))?;
+    let phrase = engine.end()?;
+    let failed = outcomes.iter().filter(|outcome| outcome.ended != Ended::Done).count();
+    show::print(&changes::undone(outcomes.len(), failed, &phrase));
+    Ok(if failed > 0 { Exit::Failed } else { Exit::Done })
+}

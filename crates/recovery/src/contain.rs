@@ -1,0 +1,225 @@
+//! Rule 4: a plan from what was found, story by story. Freeze all of it, keep it, unhook it, end it, take it off the system.
+//!
+//! A step that the finding does not carry with enough certainty is in the plan, not ticked, with the reason. What is
+//! proposed is decided by what stands behind a finding: its process, the line or file that a fact names, never by the
+//! detector's name.
+
+mod files;
+mod words;
+
+use crate::review::{Review, each_record};
+use calma_case::{Case, CaseError, now};
+use calma_host::Live;
+use calma_host::ground::{ProcessLine, boot, processes};
+use calma_record::step::{Plan, Step, Target};
+use calma_record::{Body, Certainty, Finding, RecordId, Severity, Subject, Text, kinds};
+use files::Files;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+pub use words::{describe, undoable, verb};
+
+/// The order in which actions stand in a plan.
+const ORDER: [&str; 9] = [
+    "note",
+    "freeze",
+    "preserve",
+    "lock-account",
+    "unmount",
+    "edit-line",
+    "unhook-unit",
+    "kill",
+    "quarantine",
+];
+
+/// One step as it is thought of.
+#[derive(Clone, Debug)]
+struct Proposal {
+    action: &'static str,
+    target: Target,
+    story: u32,
+    finding: String,
+    /// Why it is not ticked; empty if it is.
+    doubt: String,
+}
+
+/// Programs that run what they are given: that they are a package's says nothing of what they run.
+const INTERPRETERS: &[&str] = &[
+    "sh", "bash", "dash", "ash", "zsh", "ksh", "busybox", "perl", "python", "ruby", "php", "node", "lua",
+    "nc", "ncat", "netcat", "socat", "sleep", "curl", "wget", "env", "timeout", "nohup", "setsid", "awk",
+    "gawk", "mawk", "tclsh",
+];
+
+/// The plan that follows from the newest look of a case.
+///
+/// # Errors
+/// When the case can not be read.
+pub fn propose(case: &Case, review: &Review, host: &Live, stories: &[u32]) -> Result<Plan, CaseError> {
+    let findings: Vec<&Finding> = review
+        .judgement
+        .findings
+        .iter()
+        .filter(|finding| finding.story > 0 && (stories.is_empty() || stories.contains(&finding.story)))
+        .filter(|finding| finding.severity >= Severity::Medium)
+        .collect();
+    let facts = facts(case, &findings)?;
+    let lines = processes().unwrap_or_default();
+    let mut files = Files::new(host, case, &findings)?;
+    let mut proposals = Vec::new();
+    for finding in &findings {
+        let doubt = doubt(finding, review);
+        let mut add = |action, target, more: String| {
+            let doubt = if doubt.is_empty() { more } else { doubt.clone() };
+            proposals.push(Proposal {
+                action,
+                target,
+                story: finding.story,
+                finding: finding.key.clone(),
+                doubt,
+            });
+        };
+        for subject in &finding.subjects {
+            if let Subject::Pid(pid) = subject
+                && let Some((target, more)) = tree(*pid, review, &lines, &files)
+            {
+                for action in ["freeze", "preserve", "kill"] {
+                    add(action, target.clone(), more.clone());
+                }
+            }
+        }
+        let evidence = finding.evidence.iter().filter_map(|evidence| facts.get(&evidence.record));
+        let mut handled: BTreeSet<Text> = BTreeSet::new();
+        for fact in evidence {
+            for (action, target, more) in files.from_fact(fact, finding) {
+                handled.extend(target.path().cloned());
+                add(action, target, more);
+            }
+            handled.extend(files::path_of(fact));
+        }
+        for subject in &finding.subjects {
+            match subject {
+                Subject::Path(path) if !handled.contains(path) => {
+                    if let Some((action, target, more)) = files.whole(path, finding) {
+                        add(action, target, more);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(Plan {
+        schema: 1,
+        host: review.run.host.clone(),
+        boot: boot(),
+        made: now(),
+        steps: ordered(proposals, &lines),
+    })
+}
+
+/// Why a finding does not carry a change; empty if it does.
+fn doubt(finding: &Finding, review: &Review) -> String {
+    let story = review.judgement.stories.iter().find(|story| story.number == finding.story);
+    let certainty = story.map_or(finding.certainty, |story| story.certainty.max(finding.certainty));
+    if certainty < Certainty::Likely {
+        return "calma is not sure enough; it may be yours".to_owned();
+    }
+    String::new()
+}
+
+/// The facts that findings stand on, by where they stand.
+fn facts(case: &Case, findings: &[&Finding]) -> Result<BTreeMap<RecordId, Value>, CaseError> {
+    let wanted: BTreeSet<&RecordId> = findings
+        .iter()
+        .flat_map(|finding| finding.evidence.iter().map(|evidence| &evidence.record))
+        .collect();
+    let mut found = BTreeMap::new();
+    each_record(case, |stream, record| {
+        let id = RecordId { stream: stream.clone(), seq: record.seq };
+        if let (true, Body::Fact { fact, .. }) = (wanted.contains(&id), &record.body) {
+            found.insert(id, serde_json::to_value(fact).unwrap_or_default());
+        }
+    })?;
+    Ok(found)
+}
+
+/// The tree of a process, if it is still the one that was looked at, and why it is not to be ended without a word.
+fn tree(pid: u32, review: &Review, lines: &[ProcessLine], files: &Files<'_>) -> Option<(Target, String)> {
+    let line = lines.iter().find(|line| line.pid == pid && !line.is_gone() && !line.kernel_thread)?;
+    let seen = review.tables.of::<kinds::Process>().find(|process| process.pid == pid);
+    let mut doubt = String::new();
+    if let Some(seen) = seen {
+        if seen.start_ticks != line.started {
+            return None;
+        }
+        let program = seen.program.clone().unwrap_or_default();
+        let name = String::from_utf8_lossy(program.file_name()).into_owned();
+        let plain = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
+        let package = files.package(&program);
+        if let Some(package) =
+            package.filter(|_| !seen.deleted && !seen.memfd && !INTERPRETERS.contains(&plain))
+        {
+            doubt = format!("it runs {program} of the package {package}; ending it stops that service");
+        }
+    }
+    Some((Target::Tree(line.identity()), doubt))
+}
+
+/// The steps in order: each target once for an action, a process not below another one of the plan.
+fn ordered(proposals: Vec<Proposal>, lines: &[ProcessLine]) -> Vec<Step> {
+    let parents: BTreeMap<u32, u32> = lines.iter().map(|line| (line.pid, line.parent)).collect();
+    let ticked: BTreeSet<u32> = proposals
+        .iter()
+        .filter(|one| one.doubt.is_empty())
+        .filter_map(|one| if let Target::Tree(name) = &one.target { Some(name.pid) } else { None })
+        .collect();
+    let below_another = |target: &Target| {
+        let Target::Tree(name) = target else { return false };
+        let mut at = name.pid;
+        for _ in 0..1000 {
+            match parents.get(&at) {
+                Some(parent) if *parent > 1 && ticked.contains(parent) => return true,
+                Some(parent) if *parent > 1 => at = *parent,
+                _ => return false,
+            }
+        }
+        false
+    };
+    let mut steps: Vec<Step> = Vec::new();
+    for one in proposals.into_iter().filter(|one| !below_another(&one.target)) {
+        match steps.iter_mut().find(|step| step.action == one.action && step.target == one.target) {
+            Some(step) => {
+                step.findings.push(one.finding);
+                step.story = step.story.min(one.story);
+                if one.doubt.is_empty() {
+                    step.ticked = true;
+                    step.doubt.clear();
+                }
+            }
+            None => steps.push(Step {
+                number: 0,
+                action: one.action.to_owned(),
+                target: one.target,
+                story: one.story,
+                findings: vec![one.finding],
+                ticked: one.doubt.is_empty(),
+                doubt: one.doubt,
+            }),
+        }
+    }
+    // A file that is taken off whole needs no line taken out of it.
+    let whole: BTreeSet<Text> = steps
+        .iter()
+        .filter(|s| s.ticked && matches!(s.target, Target::File { .. }))
+        .filter_map(|s| s.target.path().cloned())
+        .collect();
+    steps.retain(|step| {
+        !matches!(&step.target, Target::Line { path, .. } if whole.contains(path))
+            && !(!step.ticked
+                && step.action == "quarantine"
+                && step.target.path().is_some_and(|path| whole.contains(path)))
+    });
+    steps.sort_by_key(|step| (ORDER.iter().position(|action| *action == step.action), step.story));
+    for (number, step) in (1..).zip(&mut steps) {
+        step.number = number;
+    }
+    steps
+}
