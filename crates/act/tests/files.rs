@@ -168,6 +168,18 @@ const SITUATIONS: &[Situation] = &[
         target: |at| file(at, "d/f"),
     },
     Situation {
+        what: "a cron file as a whole",
+        build: |at| write(at.join("f"), b"* * * * * root /tmp/.x\n", 0o644, 1_000_000_000),
+        action: "unhook-file",
+        target: |at| file(at, "f"),
+    },
+    Situation {
+        what: "a unit, where the first process is no systemd",
+        build: |at| write(at.join("f"), b"[Service]\nExecStart=/tmp/.x\n", 0o644, 1_000_000_000),
+        action: "unhook-unit",
+        target: |at| file(at, "f"),
+    },
+    Situation {
         what: "a hostile name",
         build: |at| write(at.join("a\n\u{1b}[2J b"), b"x", 0o644, 1_000_000_000),
         action: "quarantine",

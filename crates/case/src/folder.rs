@@ -140,11 +140,6 @@ impl Folder {
         }
     }
 
-    /// Makes everything on this folder's file system survive a power cut (syncfs(2)): one call for any number of files.
-    pub(crate) fn sync_all(&self) -> Result<(), CaseError> {
-        fs::syncfs(&self.fd).map_err(fault("can not write to the disk", &self.path))
-    }
-
     /// Free space for this user, in bytes.
     pub(crate) fn free(&self) -> u64 {
         fs::fstatvfs(&self.fd).map_or(0, |v| v.f_bavail.saturating_mul(v.f_frsize))

@@ -14,8 +14,6 @@ const KIND: &str = "journal";
 pub struct Journal {
     writer: StreamWriter,
     next_piece: u32,
-    /// Whether evidence was stored that may not be on the disk yet.
-    unsettled: bool,
 }
 
 impl Case {
@@ -26,7 +24,7 @@ impl Case {
     pub fn journal(&self) -> Result<Journal, CaseError> {
         let mut writer = self.begin(KIND)?;
         writer.pieces.keepers_own();
-        Ok(Journal { writer, next_piece: 1, unsettled: false })
+        Ok(Journal { writer, next_piece: 1 })
     }
 
     /// Every entry of the journal, oldest first. A run that was killed gives what it wrote whole.
@@ -67,9 +65,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub fn sync(&mut self) -> Result<(), CaseError> {
-        if std::mem::take(&mut self.unsettled) {
-            self.writer.case.evidence.sync_all()?;
-        }
+        self.writer.pieces.settle()?;
         self.writer.sync()
     }
 
@@ -120,7 +116,6 @@ impl Journal {
             partial: false,
         };
         self.writer.kept(kept.clone(), blob)?;
-        self.unsettled = true;
         Ok(kept)
     }
 

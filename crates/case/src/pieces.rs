@@ -80,7 +80,13 @@ pub(crate) struct Pieces {
     total_stored: u64,
     /// Whether the keeper itself gives the bytes: nothing is claimed of them, and it brings them to the disk itself.
     own: bool,
+    /// Files and folders that are not on the disk yet.
+    unsettled: Vec<File>,
+    unsettled_folders: BTreeMap<String, Folder>,
 }
+
+/// So many files are held open until they are brought to the disk.
+const UNSETTLED: usize = 256;
 
 impl Pieces {
     pub(crate) fn new(evidence: Folder, stream: &str, bounds: Bounds) -> Result<Self, CaseError> {
@@ -96,6 +102,8 @@ impl Pieces {
             total: 0,
             total_stored: 0,
             own: false,
+            unsettled: Vec::new(),
+            unsettled_folders: BTreeMap::new(),
         })
     }
 
@@ -103,6 +111,19 @@ impl Pieces {
     /// thousand small files take a thousand times as long one by one.
     pub(crate) fn keepers_own(&mut self) {
         self.own = true;
+    }
+
+    /// Brings what the keeper itself gave to the disk: the first file takes most of the others along.
+    pub(crate) fn settle(&mut self) -> Result<(), CaseError> {
+        let fault = |error| self.evidence.fault("can not write to the disk", "", error);
+        self.unsettled.iter().try_for_each(|file| file.sync_all()).map_err(fault)?;
+        self.unsettled_folders.values().try_for_each(Folder::sync)?;
+        if !self.unsettled.is_empty() {
+            self.evidence.sync()?;
+        }
+        self.unsettled.clear();
+        self.unsettled_folders.clear();
+        Ok(())
     }
 
     /// Takes bytes of piece `id`. Some reason, when they are left out.
@@ -188,6 +209,9 @@ impl Pieces {
         let stored = Digest(store.hasher.finalize().into());
         // Where the file system has no modes, compression alone keeps the piece from being run.
         let _ = fchmod(&store.file, Mode::RUSR);
+        if self.own && self.unsettled.len() >= UNSETTLED {
+            self.settle()?;
+        }
         let synced = if self.own { Ok(()) } else { store.file.sync_all() };
         let placed = synced
             .map_err(|error| self.partial.fault("can not keep a piece of evidence", &name, error))
@@ -206,6 +230,9 @@ impl Pieces {
             }
         };
         self.total_stored = self.total_stored.saturating_add(store.length);
+        if self.own {
+            self.unsettled.push(store.file);
+        }
         let (claimed, left) = match blob {
             Some(blob) if blob.digest == digest && blob.size == size => (None, None),
             Some(blob) if cut => (Some(blob.digest), Some("more evidence came than the case may hold")),
@@ -227,9 +254,9 @@ impl Pieces {
 
     /// Moves a finished file to its place and returns the digest of the file that stands there; `None` when something
     /// stands there that is not what its name says.
-    fn place(&self, partial: &str, digest: &Digest, stored: Digest) -> Result<Option<Digest>, CaseError> {
-        let (folder, name) = evidence::place(digest);
-        let folder = self.evidence.make_sub(&folder)?;
+    fn place(&mut self, partial: &str, digest: &Digest, stored: Digest) -> Result<Option<Digest>, CaseError> {
+        let (folder_name, name) = evidence::place(digest);
+        let folder = self.evidence.make_sub(&folder_name)?;
         if folder.has(&name) {
             // The same bytes came before and are not written again.
             let there = Piece::open(&folder, &name, *digest).ok().and_then(|piece| piece.check().ok());
@@ -239,7 +266,9 @@ impl Pieces {
             return Ok(there.map(|(stored, _)| stored));
         }
         self.partial.rename_new(partial, &folder, &name)?;
-        if !self.own {
+        if self.own {
+            self.unsettled_folders.insert(folder_name, folder);
+        } else {
             folder.sync()?;
         }
         Ok(Some(stored))

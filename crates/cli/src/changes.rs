@@ -26,7 +26,7 @@ pub(crate) fn refusal(error: EngineError) -> anyhow::Error {
 }
 
 fn line(lead: &str, step: &Step, tail: &str) -> String {
-    let text = if tail.is_empty() { describe(step) } else { format!("{}   {tail}", describe(step)) };
+    let text = if tail.is_empty() { describe(step) } else { format!("{} · {tail}", describe(step)) };
     wrap(&format!("{lead}{:<11}", verb(step)), &text)
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn plan(plan: &Plan, dry: bool) -> String {
         out.push_str("\n  Not ticked:\n");
         for step in unticked {
             let why = if step.doubt.is_empty() { "you took the tick away" } else { &step.doubt };
-            out.push_str(&line(&format!("  [ ]{:>2} ", step.number), step, &format!("({why})")));
+            out.push_str(&line(&format!("  [ ]{:>2} ", step.number), step, &format!("not ticked: {why}")));
         }
     }
     out.push('\n');
@@ -151,11 +151,7 @@ pub(crate) fn journal(history: &History) -> String {
     let mut any = false;
     for past in history.steps() {
         any = true;
-        out.push_str(&line(
-            &format!("  {:>4}  ", past.intent.id),
-            &past.intent.step,
-            &format!("({})", stands(past)),
-        ));
+        out.push_str(&line(&format!("  {:>4}  ", past.intent.id), &past.intent.step, stands(past)));
     }
     if !any {
         return "\n  Nothing was changed in this case.\n".to_owned();

@@ -19,13 +19,14 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use words::{describe, undoable, verb};
 
 /// The order in which actions stand in a plan.
-const ORDER: [&str; 9] = [
+const ORDER: [&str; 10] = [
     "note",
     "freeze",
     "preserve",
     "lock-account",
     "unmount",
     "edit-line",
+    "unhook-file",
     "unhook-unit",
     "kill",
     "quarantine",
@@ -90,6 +91,11 @@ pub fn propose(case: &Case, review: &Review, host: &Live, stories: &[u32]) -> Re
         let mut handled: BTreeSet<Text> = BTreeSet::new();
         for fact in evidence {
             for (action, target, more) in files.from_fact(fact, finding) {
+                let action = if action == "quarantine" && files::starts_something(fact) {
+                    "unhook-file"
+                } else {
+                    action
+                };
                 handled.extend(target.path().cloned());
                 add(action, target, more);
             }
@@ -185,9 +191,15 @@ fn ordered(proposals: Vec<Proposal>, lines: &[ProcessLine]) -> Vec<Step> {
     };
     let mut steps: Vec<Step> = Vec::new();
     for one in proposals.into_iter().filter(|one| !below_another(&one.target)) {
-        match steps.iter_mut().find(|step| step.action == one.action && step.target == one.target) {
+        let file = |action: &str| matches!(action, "unhook-file" | "quarantine");
+        let same = |step: &&mut Step| step.action == one.action || (file(&step.action) && file(one.action));
+        match steps.iter_mut().filter(same).find(|step| step.target == one.target) {
             Some(step) => {
                 step.findings.push(one.finding);
+                // What starts something goes before what it started is ended.
+                if one.action == "unhook-file" {
+                    step.action = one.action.to_owned();
+                }
                 step.story = step.story.min(one.story);
                 if one.doubt.is_empty() {
                     step.ticked = true;

@@ -9,6 +9,7 @@ mod lock_account;
 mod note;
 mod preserve;
 mod quarantine;
+mod unhook_file;
 mod unhook_unit;
 mod unmount;
 
@@ -22,6 +23,7 @@ pub static ALL: &[crate::Action] = &[
     note::ACTION,
     preserve::ACTION,
     quarantine::ACTION,
+    unhook_file::ACTION,
     unhook_unit::ACTION,
     unmount::ACTION,
 ];

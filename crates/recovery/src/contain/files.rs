@@ -44,6 +44,11 @@ fn kind(fact: &Value) -> &str {
     fact.as_object().and_then(|object| object.keys().next()).map_or("", String::as_str)
 }
 
+/// Whether a fact is about something that is started, loaded or let in by itself, not about a file that only lies there.
+pub(super) fn starts_something(fact: &Value) -> bool {
+    !matches!(kind(fact), "file" | "special-file" | "web-file" | "walked-file" | "process" | "open-file")
+}
+
 impl<'a> Files<'a> {
     /// Reads from the case which packages own the paths that findings name.
     pub(super) fn new(host: &'a Live, case: &Case, findings: &[&Finding]) -> Result<Self, CaseError> {

@@ -9,7 +9,7 @@ pub fn verb(step: &Step) -> &'static str {
         "preserve" => "keep",
         "kill" => "kill",
         "quarantine" => "quarantine",
-        "edit-line" | "unhook-unit" => "unhook",
+        "edit-line" | "unhook-file" | "unhook-unit" => "unhook",
         "lock-account" => "lock",
         "unmount" => "unmount",
         "note" => "note",

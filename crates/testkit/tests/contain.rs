@@ -1,0 +1,111 @@
+//! `calma contain` and `calma undo` on a disposable server: a planted, harmless intrusion that brings itself back.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
+use calma_testkit::bed::{Bed, Release};
+use calma_testkit::skip_without_root;
+
+/// A timer, a cron line, a profile line, a deleted program, a pair of processes that start each other, a key and a preloaded
+/// library: each of them harmless, all of them coming back.
+const PLANT: &str = r#"
+set -e
+mkdir -p /var/tmp/.x /var/www/.ssh
+cp /bin/sleep /var/tmp/.x/kworkerd
+cp /lib/x86_64-linux-gnu/libm.so.6 /var/tmp/.x/libx.so
+for pair in 'wa wb' 'wb wa'; do set -- $pair
+cat >/var/tmp/.x/$1 <<END
+#!/bin/sh
+while :; do
+  pgrep -f '^/bin/sh /var/tmp/.x/$2' >/dev/null || setsid /bin/sh /var/tmp/.x/$2 </dev/null >/dev/null 2>&1 &
+  sleep 0.5
+done
+END
+chmod 755 /var/tmp/.x/$1; done
+printf 'SHELL=/bin/sh\n* * * * * root /bin/sh /var/tmp/.x/wa\n' >/etc/cron.d/php-session
+printf '# shell settings\n/bin/sh /var/tmp/.x/wa >/dev/null 2>&1 &\n' >/etc/profile.d/zz-term.sh
+printf '[Unit]\nDescription=PHP garbage\n[Service]\nExecStart=/bin/sh /var/tmp/.x/wb\n' >/etc/systemd/system/php-gc.service
+printf '[Timer]\nOnActiveSec=1\nOnUnitActiveSec=20\nAccuracySec=1s\n[Install]\nWantedBy=timers.target\n' >/etc/systemd/system/php-gc.timer
+systemctl daemon-reload
+systemctl enable --now php-gc.timer 2>/dev/null
+ssh-keygen -q -t ed25519 -N '' -f /var/tmp/.x/key
+mkdir -p /var/www/.ssh; cp /var/tmp/.x/key.pub /var/www/.ssh/authorized_keys; chown -R www-data:www-data /var/www/.ssh
+setsid bash -c 'exec -a "[kworker/0:2]" /var/tmp/.x/kworkerd 100000' </dev/null >/dev/null 2>&1 &
+setsid /bin/sh /var/tmp/.x/wa </dev/null >/dev/null 2>&1 &
+sleep 2
+rm -f /var/tmp/.x/kworkerd
+echo /var/tmp/.x/libx.so >/etc/ld.so.preload
+"#;
+
+/// Processes of the intrusion.
+fn alive(bed: &Bed) -> String {
+    bed.run("ps -eo pid,ppid,stat,args | grep -e '/var/tmp/[.]x' -e '[[]kworker/0:2' | grep -v grep; true")
+        .text()
+}
+
+/// Everything about every file of the places that the intrusion and calma touch; atimes of links and folders apart.
+fn dump(bed: &Bed) -> String {
+    let script = "find /etc /var/tmp /var/www /root/.ssh -xdev ! -name mtab -printf '%p %y %m %U:%G %s %l %TY-%Tm-%Td %TT\n' \
+                  | sort; find /etc /var/tmp /var/www -xdev -type f -exec sha256sum {} + | sort; \
+                  find /var/tmp /etc/cron.d /etc/systemd -xdev -type f -exec getfattr -d -m - {} + 2>/dev/null";
+    String::from_utf8_lossy(&bed.run(script).out).into_owned()
+}
+
+fn planted() -> Bed {
+    let bed = Bed::booted(Release::Bookworm);
+    let output = bed.run(PLANT);
+    assert!(output.ok(), "{output}");
+    let before = alive(&bed);
+    assert!(before.contains("/var/tmp/.x/wa") && before.contains("/var/tmp/.x/wb"), "{before}");
+    bed
+}
+
+#[test]
+fn a_self_respawning_intrusion_is_contained_and_comes_back_whole_with_undo() {
+    if skip_without_root("a_self_respawning_intrusion_is_contained_and_comes_back_whole_with_undo") {
+        return;
+    }
+    let bed = planted();
+    let looked = bed.calma(&["triage", "--case", "/root/case"]);
+    eprintln!("{looked}");
+    let before = dump(&bed);
+    let dry = bed.calma(&["contain", "--case", "/root/case", "--dry-run", "--plan", "/root/plan.json"]);
+    assert!(dry.ok(), "{dry}");
+    assert_eq!(dump(&bed), before, "a dry run changed something");
+    let wrong = bed.calma(&["contain", "--case", "/root/case"]);
+    assert_eq!(wrong.code, Some(4), "without --yes and a terminal nothing is done: {wrong}");
+    let done = bed.calma(&["contain", "--case", "/root/case", "--yes", "--plan", "/root/plan.json"]);
+    eprintln!("{done}");
+    assert!(done.ok(), "{done}");
+    assert_eq!(alive(&bed), "", "processes of it are left");
+    let serving = "systemctl is-active ssh nginx cron rsyslog";
+    assert_eq!(bed.run(serving).text(), "active\nactive\nactive\nactive\n");
+    let gone = "ls /etc/cron.d/php-session /etc/systemd/system/php-gc.* /etc/ld.so.preload /etc/profile.d/zz-term.sh \
+                /var/tmp/.x/wa /var/tmp/.x/wb /var/www/.ssh/authorized_keys 2>/dev/null; true";
+    assert_eq!(bed.run(gone).text(), "");
+    // Long enough for cron and the timer; two minutes in the soak.
+    let soak = std::env::var_os("CALMA_SOAK").is_some();
+    bed.run(if soak { "sleep 125" } else { "sleep 62" });
+    assert_eq!(alive(&bed), "", "it came back");
+    assert!(bed.calma(&["case", "verify", "--case", "/root/case"]).ok());
+    // The deleted program and its memory are whole in the case.
+    let pieces = bed.run("cat /root/case/streams/journal-1.calma | wc -c; ls /root/case/evidence | wc -l");
+    eprintln!("journal and evidence: {}", pieces.text());
+    let undone = bed.calma(&["undo", "--case", "/root/case", "--all", "--yes"]);
+    eprintln!("{undone}");
+    assert!(undone.ok(), "{undone}");
+    let after = dump(&bed);
+    let lost: Vec<&str> = before.lines().filter(|line| !after.contains(line)).collect();
+    let new: Vec<&str> = after.lines().filter(|line| !before.contains(line)).collect();
+    assert!(lost.is_empty() && new.is_empty(), "not as it was:\nbefore {lost:#?}\nafter {new:#?}");
+    // What was planted lives again, by its own hooks, but for the program that was deleted.
+    bed.run("sleep 62");
+    let again = alive(&bed);
+    assert!(again.contains("/var/tmp/.x/wa") && again.contains("/var/tmp/.x/wb"), "{again}");
+    assert!(undone.text().contains("cannot come back"), "{undone}");
+    assert!(bed.calma(&["case", "verify", "--case", "/root/case"]).ok());
+}
