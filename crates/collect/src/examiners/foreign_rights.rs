@@ -31,7 +31,12 @@ impl Examiner for ForeignRights {
                     // A default list shows in no mode; few places have directories for which it matters.
                     || (matters(seen.path()) && (mode & 0o022 != 0 || is_below(seen.path(), b"/etc")))
             }
-            FileKind::Other => mode & 0o170_000 == 0o060_000 && !is_below(seen.directory.path(), b"/dev"),
+            // systemd keeps a device that nobody may open, to mount it over what a service must not see.
+            FileKind::Other => {
+                mode & 0o170_000 == 0o060_000
+                    && mode & 0o777 != 0
+                    && !is_below(seen.directory.path(), b"/dev")
+            }
             FileKind::Link => false,
         }
     }

@@ -67,6 +67,7 @@ mod tests {
         let seen = check(
             debian()
                 .file("/etc/logrotate.d/app", "/var/log/app/*.log {\n weekly\n compress\n compresscmd /usr/bin/zstd\n postrotate\n  systemctl kill -s HUP app.service\n  [ -f /run/app.pid ] && kill -USR1 `cat /run/app.pid`\n endscript\n}\n")
+                .file("/etc/logrotate.d/clamav-daemon", "/var/log/clamav/clamav.log {\n postrotate\n  systemctl -q is-active clamav-daemon && systemctl kill --signal=SIGHUP clamav-daemon || true\n  kill -s USR1 rsyslogd\n endscript\n}\n")
                 .file("/etc/logrotate.d/old.dpkg-old", "/x {\npostrotate\n/tmp/x\nendscript\n}\n"),
         );
         assert!(seen.by("log-rotation").is_empty(), "{:#?}", seen.findings);

@@ -174,6 +174,14 @@ fn rights(scale: &mut Scale<'_, '_>, state: &State, name: &[u8], texts: &[&[u8]]
     }
 }
 
+/// Whether a word of kill(1) or systemctl(1) is a signal that makes a service open its logs or settings anew, which ends none.
+fn asks_to_reread(word: &[u8]) -> bool {
+    let bare = word.strip_prefix(b"--signal=").or_else(|| word.strip_prefix(b"-")).unwrap_or(word);
+    let bare = bare.strip_prefix(b"s").filter(|rest| !rest.is_empty()).unwrap_or(bare);
+    matches!(bare.strip_prefix(b"SIG").unwrap_or(bare), b"HUP" | b"USR1" | b"USR2")
+        || matches!(word, b"-1" | b"-10" | b"-12" | b"-0")
+}
+
 /// Traces removed, watchers stopped.
 fn traces(scale: &mut Scale<'_, '_>, simple: &Simple, name: &[u8], texts: &[&[u8]]) {
     let has = |word: &[u8]| texts.contains(&word);
@@ -219,8 +227,7 @@ fn traces(scale: &mut Scale<'_, '_>, simple: &Simple, name: &[u8], texts: &[&[u8
         b"update-rc.d" => has(b"disable") || has(b"remove"),
         _ => false,
     };
-    let signals = [&b"-HUP"[..], b"-USR1", b"-USR2", b"-1", b"--signal=HUP", b"-SIGHUP", b"-s"];
-    if stops && rest.iter().any(|word| watcher(word)) && !signals.iter().any(|signal| has(signal)) {
+    if stops && rest.iter().any(|word| watcher(word)) && !rest.iter().any(|word| asks_to_reread(word)) {
         scale.reason(Strength::Strong, "it stops a service that watches the system or keeps its logs");
     }
     if (name == b"setenforce" && (has(b"0") || has(b"Permissive")))

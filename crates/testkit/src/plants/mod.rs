@@ -214,6 +214,16 @@ fn most(makers: &[&[Maker]]) -> usize {
     makers.iter().copied().flatten().map(|(_, shapes, _)| *shapes).max().unwrap_or_default()
 }
 
+/// Numbers of all mechanisms that the tests plant, in order.
+pub fn planted() -> Vec<u8> {
+    let every = MAKERS.iter().chain(WIDE).chain([&living::MAKERS]).copied().flatten();
+    // 15 and 17 have tests of their own, 21 and 25 are for the guest.
+    let mut numbers: Vec<u8> = every.map(|(number, ..)| *number).chain([15, 17, 21, 25]).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
+}
+
 /// A near-miss for every mechanism of the whole sweep that a tree can hold.
 pub fn wide_near_misses() -> Vec<Plant> {
     // Others use the account that `session` makes.
