@@ -95,7 +95,7 @@ fn content(context: &Context, path: &[u8], fact: &mut kinds::File) {
     if !content.cut {
         fact.digest = Some(calma_record::Digest::of(bytes));
     }
-    if fact.elf || bytes.iter().take(TEXT).any(|b| *b == 0) {
+    if fact.elf || bytes.iter().take(TEXT).any(|b| *b == 0) || is_secret(path, bytes) {
         return;
     }
     fact.text = Some(match bytes.get(..TEXT) {
@@ -106,6 +106,15 @@ fn content(context: &Context, path: &[u8], fact: &mut kinds::File) {
             [begin, b"\n", end].concat().into()
         }
     });
+}
+
+/// Whether a text holds what must not stand in a case: hashes of passwords (shadow(5), gshadow(5), pam_pwhistory(8)), or a
+/// private key (RFC 7468).
+fn is_secret(path: &[u8], bytes: &[u8]) -> bool {
+    let hashes = [&b"/etc/shadow"[..], b"/etc/gshadow", b"/etc/security/opasswd"];
+    let head = bytes.get(..80.min(bytes.len())).unwrap_or_default();
+    let key = head.starts_with(b"-----BEGIN ") && head.windows(12).any(|part| part == b" PRIVATE KEY");
+    key || hashes.iter().any(|place| path.starts_with(place))
 }
 
 /// Puts out [`kinds::File`] facts for the programs and files a command line or a script names: every absolute path in it,

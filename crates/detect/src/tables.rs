@@ -1,7 +1,8 @@
 //! Facts by kind, for detectors.
 
-use calma_record::{Body, Fact, Kind, Record, RecordId, Run, Source, StreamName};
-use std::collections::BTreeMap;
+use calma_record::{Body, Fact, Kind, Record, RecordId, Run, Source, StreamName, Text, kinds::File};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
 
 /// A fact with where it stands in the case and where it was seen.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ type Seen = (RecordId, Source, Box<Fact>);
 pub struct Tables {
     kinds: BTreeMap<&'static str, Vec<Seen>>,
     run: Option<Run>,
+    /// Where in its table the file of a path stands; made when it is first asked for.
+    files: OnceLock<HashMap<Text, usize>>,
 }
 
 impl Tables {
@@ -47,6 +50,7 @@ impl Tables {
             // Bulk kinds only stream past: kept in memory, a million files would take over 500 MB.
             Body::Fact { fact, .. } if fact.is_bulk() => {}
             Body::Fact { from, fact } => {
+                self.files.take();
                 let id = RecordId { stream: stream.clone(), seq: record.seq };
                 self.kinds.entry(fact.kind()).or_default().push((id, from, fact));
             }
@@ -61,6 +65,17 @@ impl Tables {
     pub fn of<K: Kind>(&self) -> impl Iterator<Item = Row<'_, K>> {
         let rows = self.kinds.get(K::NAME).map(Vec::as_slice).unwrap_or_default();
         rows.iter().filter_map(|(id, from, fact)| Some(Row { id, from, fact: K::of(fact)? }))
+    }
+
+    /// The file described by this path; the last if several records describe it.
+    pub fn file(&self, path: &Text) -> Option<Row<'_, File>> {
+        let rows = self.kinds.get(File::NAME)?;
+        let places = self.files.get_or_init(|| {
+            let paths = rows.iter().enumerate();
+            paths.filter_map(|(place, (_, _, fact))| Some((File::of(fact)?.path.clone(), place))).collect()
+        });
+        let (id, from, fact) = rows.get(*places.get(path)?)?;
+        Some(Row { id, from, fact: File::of(fact)? })
     }
 
     /// How many facts of a kind there are.

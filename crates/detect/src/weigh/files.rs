@@ -2,20 +2,19 @@
 
 use crate::{Row, Tables};
 use calma_record::{Text, kinds::File};
-use std::collections::BTreeMap;
 
-/// The described files by path.
-#[derive(Debug, Default)]
-pub struct Files<'a>(BTreeMap<&'a Text, Row<'a, File>>);
+/// The described files by path; by default none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Files<'a>(Option<&'a Tables>);
 
 impl<'a> Files<'a> {
-    /// Indexes the tables.
+    /// Looks into these tables, which keep one index for all detectors.
     pub fn new(tables: &'a Tables) -> Self {
-        Self(tables.of::<File>().map(|row| (&row.fact.path, row)).collect())
+        Self(Some(tables))
     }
 
     /// The file at `path`, if it was described.
     pub fn get(&self, path: &Text) -> Option<Row<'a, File>> {
-        self.0.get(path).copied()
+        self.0?.file(path)
     }
 }
