@@ -90,7 +90,7 @@ pub fn propose(case: &Case, review: &Review, host: &Live, stories: &[u32]) -> Re
         let evidence = finding.evidence.iter().filter_map(|evidence| facts.get(&evidence.record));
         let mut handled: BTreeSet<Text> = BTreeSet::new();
         for fact in evidence {
-            for (action, target, more) in files.from_fact(fact, finding) {
+            for (action, target, more) in files.follow(fact, finding) {
                 let action = if action == "quarantine" && files::starts_something(fact) {
                     "unhook-file"
                 } else {
@@ -224,10 +224,11 @@ fn ordered(proposals: Vec<Proposal>, lines: &[ProcessLine]) -> Vec<Step> {
         .filter_map(|s| s.target.path().cloned())
         .collect();
     steps.retain(|step| {
-        !matches!(&step.target, Target::Line { path, .. } if whole.contains(path))
-            && !(!step.ticked
-                && step.action == "quarantine"
-                && step.target.path().is_some_and(|path| whole.contains(path)))
+        let line = matches!(&step.target, Target::Line { path, .. } if whole.contains(path));
+        let again = !step.ticked
+            && step.action == "quarantine"
+            && step.target.path().is_some_and(|path| whole.contains(path));
+        !line && !again
     });
     steps.sort_by_key(|step| (ORDER.iter().position(|action| *action == step.action), step.story));
     for (number, step) in (1..).zip(&mut steps) {

@@ -85,7 +85,7 @@ impl<'a> Files<'a> {
     }
 
     /// What follows from a fact that a finding stands on.
-    pub(super) fn from_fact(&mut self, fact: &Value, finding: &Finding) -> Vec<Thought> {
+    pub(super) fn follow(&mut self, fact: &Value, finding: &Finding) -> Vec<Thought> {
         match kind(fact) {
             "unit" => self.unit(fact, finding),
             "account" => self.account(fact, finding),

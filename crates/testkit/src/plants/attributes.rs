@@ -106,7 +106,7 @@ fn world_writable(shape: usize, random: &mut Random) -> Plant {
                 "/etc/passwd",
             ]);
             plant
-                .step(Step::Own(path.into(), 0, 0, 0o666 | u32::from(path.contains("init.d")) * 0o111))
+                .step(Step::Own(path.into(), 0, 0, 0o666 | (u32::from(path.contains("init.d")) * 0o111)))
                 .expect(path)
         }
         3 => {

@@ -206,7 +206,7 @@ fn kernel_hook(shape: usize, random: &mut Random) -> Plant {
     };
     let plant =
         Plant::new(44, "a new kernel runs a script of no package").file(&path, body, 0o755).expect(path);
-    if shape % 2 == 0 { plant.program(&program).expect(program) } else { plant }
+    if shape.is_multiple_of(2) { plant.program(&program).expect(program) } else { plant }
 }
 
 pub(super) fn near() -> Vec<Plant> {

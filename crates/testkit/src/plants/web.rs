@@ -87,7 +87,7 @@ fn code_in_uploads(shape: usize, random: &mut Random) -> Plant {
         1 => (format!("{folder}/{name}.jpg.php"), [b"\xff\xd8\xff\xe0JFIF ".to_vec(), shell_text(0)].concat()),
         2 => (format!("{folder}/.{name}.{}", random.pick(&["php7", "phtml", "pht", "phar"])), shell_text(2)),
         3 => (format!("{folder}/index.php"), format!("<?php if (PHP_SAPI !== 'never') {{ exit; }}\n$k = '{}';\nif (md5($_POST['p']) === $k) {{ $c = chr(97).'ssert'; {} }}\n", random.hex(32), "@$c($_POST['q']);").into_bytes()),
-        4 => (format!("{folder}/{name}.php"), format!("<?php if (PHP_SAPI !== 'never') {{ exit; }}\nif (isset($_FILES['f'])) {{ move_uploaded_file($_FILES['f']['tmp_name'], $_POST['n']); }}\n").into_bytes()),
+        4 => (format!("{folder}/{name}.php"), "<?php if (PHP_SAPI !== 'never') { exit; }\nif (isset($_FILES['f'])) { move_uploaded_file($_FILES['f']['tmp_name'], $_POST['n']); }\n".into()),
         _ => (format!("{folder}/{name}.php"), format!("<?php exit; /*{}*/ eval(gzinflate(base64_decode('{}')));\n", random.hex(64), encoded(&random.hex(300))).into_bytes()),
     };
     Plant::new(UPLOADS, "code where users' files belong")
