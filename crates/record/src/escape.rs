@@ -27,9 +27,9 @@ pub(crate) fn escape(bytes: &[u8]) -> String {
     out
 }
 
-/// Shows what no [`escape`] made: every character that a terminal or browser does not show as itself becomes its bytes as
-/// `\\xHH`; all else stays, backslashes too. So what was escaped before stays as it is, and what a host that lies put
-/// unescaped into a record does no harm.
+/// Shows what no escape of [`crate::Text`] made: every character that a terminal or browser does not show as itself
+/// becomes its bytes as `\\xHH`; all else stays, backslashes too. So what was escaped before stays as it is, and what a
+/// host that lies put unescaped into a record does no harm.
 pub fn printed(text: &str) -> Cow<'_, str> {
     if text.chars().all(printable) {
         return Cow::Borrowed(text);

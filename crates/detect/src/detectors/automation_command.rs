@@ -10,7 +10,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "automation-command",
         doc: "A build system, configuration management or hosting panel runs something odd on this server.",
-        mechanisms: &[76],
+        mechanisms: &[76, 105, 108],
         attack: &["T1072", "T1053", "T1195"],
         why: "It runs by itself, mostly as root, and what a build system runs ends up in what it delivers.",
         innocent: "you or your team wrote it so",

@@ -15,7 +15,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "container",
         doc: "A container or static pod that can act on the host as root, a hook that runs on the host, an engine that strangers can command.",
-        mechanisms: &[77],
+        mechanisms: &[77, 104],
         attack: &["T1610", "T1611", "T1053.007"],
         why: "Whoever is root inside such a container is root on the host, and comes back when the engine starts it again.",
         innocent: "it is your own monitoring, backup, or build system, and you gave it this reach",

@@ -8,7 +8,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "cron-job",
         doc: "A job of cron or anacron, or a program in a directory they run, does what ordinary jobs do not.",
-        mechanisms: &[46],
+        mechanisms: &[46, 115],
         attack: &["T1053.003"],
         why: "It runs again and again by itself, and brings back what was removed.",
         innocent: "you or a colleague made this job, and the program only stands in an unusual place",

@@ -9,7 +9,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "declared-file",
         doc: "A line of tmpfiles.d or sysusers.d, or a credential of the service manager, makes keys, jobs, rights or accounts by itself.",
-        mechanisms: &[45],
+        mechanisms: &[45, 114],
         attack: &["T1546", "T1547", "T1136"],
         why: "The service manager does it as root at every boot: what you remove comes back.",
         innocent: "you wrote this line to have a program's files made",

@@ -9,7 +9,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "deleted-open-file",
         doc: "A process holds a deleted program, script or log open.",
-        mechanisms: &[12],
+        mechanisms: &[12, 116],
         attack: &["T1070.004"],
         why: "What is deleted while it is open can still be used, and can still be read by you: nowhere else is it left.",
         innocent: "an update replaced the file, or logs were turned over without telling the program",

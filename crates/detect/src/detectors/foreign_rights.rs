@@ -9,7 +9,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "foreign-rights",
         doc: "Others than its owner may write to a part of the system, or nobody may repair it.",
-        mechanisms: &[66, 68],
+        mechanisms: &[66, 68, 102],
         attack: &["T1222.002", "T1564"],
         why: "Who may write to what root runs or reads can become root again after everything else is cleaned.",
         innocent: "an administrator or an installer was generous with rights",

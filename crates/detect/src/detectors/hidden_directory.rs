@@ -9,7 +9,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "hidden-directory",
         doc: "A directory has a name made to be overlooked, where nothing ordinary needs one.",
-        mechanisms: &[],
+        mechanisms: &[101],
         attack: &["T1564.001"],
         why: "Tools, stolen data and settings of intruders are kept where a listing does not show them.",
         innocent: "a program you installed by hand keeps its state there",

@@ -9,7 +9,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "mail-command",
         doc: "An alias, forward, mail filter, transport or viewer runs something odd when a message comes.",
-        mechanisms: &[58],
+        mechanisms: &[58, 111],
         attack: &["T1546", "T1114.003"],
         why: "Whoever sends a message to this server starts it, from anywhere, and it leaves no login.",
         innocent: "you set it up: a mailing list, a ticket system or a filter reads mail this way",

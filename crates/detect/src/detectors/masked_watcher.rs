@@ -8,7 +8,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "masked-watcher",
         doc: "A unit of a logging or security service is masked, so that nothing can start it.",
-        mechanisms: &[39, 81],
+        mechanisms: &[39, 81, 106],
         attack: &["T1562.001"],
         why: "Without it, what happens on the server is not recorded or not stopped.",
         innocent: "you masked it on purpose, for example because another service does its work",

@@ -9,7 +9,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "odd-times",
         doc: "A file's times contradict each other, its neighbours', or the clock.",
-        mechanisms: &[],
+        mechanisms: &[103],
         attack: &["T1070.006"],
         why: "Intruders give their files old times, so that nobody who looks for what is new finds them.",
         innocent: "you copied it there with its times kept (cp -p, scp -p, tar), or the clock was wrong once",

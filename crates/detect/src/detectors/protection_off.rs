@@ -10,7 +10,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "protection-off",
         doc: "A backup, scanner or integrity checker was switched off, keeps nothing, or leaves out where intruders stay.",
-        mechanisms: &[],
+        mechanisms: &[106, 107],
         attack: &["T1562.001", "T1490"],
         why: "Intruders make backups end before they destroy data, and scanners look away before they stay.",
         innocent: "you or a colleague switched it off, or something else does its work now",

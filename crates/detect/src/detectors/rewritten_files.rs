@@ -8,7 +8,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "rewritten-files",
         doc: "Many files were renamed or rewritten by one cause, or a note asking for payment lies in many directories.",
-        mechanisms: &[],
+        mechanisms: &[113],
         attack: &["T1486"],
         why: "Programs that take files hostage go on as long as they run and reach shares and backups that are mounted.",
         innocent: "a backup or encryption program of yours renamed them on purpose",

@@ -13,7 +13,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "unit-command",
         doc: "A unit, drop-in, timer or user unit runs something that ordinary units do not, or takes the place of a packaged one.",
-        mechanisms: &[39, 41],
+        mechanisms: &[39, 41, 114],
         attack: &["T1543.002", "T1053.006"],
         why: "The service manager starts it by itself, after every reboot, as root unless it says otherwise.",
         innocent: "you or a program you installed by hand made this unit",

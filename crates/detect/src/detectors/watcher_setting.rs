@@ -10,7 +10,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "watcher-setting",
         doc: "A program that watches the system (auditd, fail2ban, rkhunter, AIDE, ClamAV, updates) is switched off, or told to pass over something odd.",
-        mechanisms: &[81],
+        mechanisms: &[81, 106],
         attack: &["T1562.001"],
         why: "What it would have told is not told.",
         innocent: "you switched it off, or allowed this, on purpose",

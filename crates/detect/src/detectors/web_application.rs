@@ -10,7 +10,7 @@ pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "web-application",
         doc: "Code that a web application runs by itself, or that stands among uploads or in a cache, and does something odd.",
-        mechanisms: &[72],
+        mechanisms: &[72, 109, 110],
         attack: &["T1505.003", "T1546"],
         why: "It runs with the web server's rights whenever a page is asked for, also after the site itself was updated.",
         innocent: "you, your host or a plugin of the site put it there",
