@@ -66,7 +66,8 @@ pub(crate) fn plan(plan: &Plan, dry: bool) -> String {
     if kills {
         out.push_str(&wrap(
             "  ",
-            "What is killed cannot come back; before that, its memory and files are kept in the case.",
+            "What is killed cannot come back; before that, its memory and files are kept in the case. Whatever else runs one \
+             of the quarantined files by then goes the same way.",
         ));
     }
     out.push_str(&wrap(

@@ -1,10 +1,11 @@
 //! After a plan was carried out: whether anything of it comes back, and who brings it.
 
 use crate::engine::History;
+use crate::strays::strays;
+use calma_host::Live;
 use calma_host::ground::{Ground, ProcessLine, processes};
-use calma_host::{Live, Tree as _};
 use calma_record::Text;
-use calma_record::step::{ProcessName, Target};
+use calma_record::step::Target;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -18,8 +19,8 @@ pub struct Back {
     pub by: String,
 }
 
-/// Watches for so long whether a file that was taken away or a process that was ended is there again. Only steps from
-/// `since` on count. Ends early when `stop` says so.
+/// Watches for so long whether a file that was taken away is there again, or something runs one. Only steps from `since`
+/// on count. Ends early when `stop` says so.
 pub fn watch(host: &Live, history: &History, since: u64, seconds: u64, stop: &dyn Fn() -> bool) -> Vec<Back> {
     let (mut paths, mut programs) = (BTreeSet::new(), BTreeSet::new());
     for past in history.steps().filter(|past| past.intent.id >= since && past.undone.is_none()) {
@@ -29,19 +30,16 @@ pub fn watch(host: &Live, history: &History, since: u64, seconds: u64, stop: &dy
             _ => {}
         }
     }
-    let known: BTreeSet<ProcessName> =
-        processes().unwrap_or_default().iter().map(ProcessLine::identity).collect();
+    programs.extend(paths.iter().cloned());
     let ground = Ground::below(b"/").ok();
     let (began, mut found) = (Instant::now(), BTreeSet::new());
     loop {
-        let all = processes().unwrap_or_default();
+        let running = strays(host, &programs);
+        let all = if running.is_empty() { Vec::new() } else { processes().unwrap_or_default() };
         let by_pid: BTreeMap<u32, &ProcessLine> = all.iter().map(|line| (line.pid, line)).collect();
-        for line in all.iter().filter(|line| !line.is_gone() && !line.kernel_thread) {
-            let program = program(host, line.pid);
-            if programs.contains(&program) && !known.contains(&line.identity()) {
-                let what = format!("{} runs again, as pid {} ({})", program.0, line.pid, line.name);
-                found.insert(Back { what, by: ancestors(line, &by_pid) });
-            }
+        for line in running.iter().filter(|line| !running.iter().any(|other| other.pid == line.parent)) {
+            let what = format!("something of it runs again, as pid {} ({})", line.pid, line.name);
+            found.insert(Back { what, by: ancestors(line, &by_pid) });
         }
         for path in &paths {
             let there = ground.as_ref().and_then(|ground| ground.place(path.as_bytes()).ok());
@@ -56,39 +54,18 @@ pub fn watch(host: &Live, history: &History, since: u64, seconds: u64, stop: &dy
     }
 }
 
-/// The programs of a step that ended processes, with their arguments: an interpreter is none by itself.
-fn ended(state: &Value) -> Vec<(Text, Text)> {
+/// The programs of a step that ended processes, but for those that a system has anyway: they run for others too.
+fn ended(state: &Value) -> Vec<Text> {
     let members = state.get("members").and_then(Value::as_array).into_iter().flatten();
     members
-        .filter_map(|member| {
-            let program = Text::from_escaped(member.get("program")?.as_str()?)?;
-            let words = member
-                .get("arguments")?
-                .as_array()?
-                .iter()
-                .filter_map(|word| Text::from_escaped(word.as_str()?));
-            Some((plain(program), joined(words)))
+        .filter_map(|member| Text::from_escaped(member.get("program")?.as_str()?))
+        .map(|program| program.as_bytes().strip_suffix(b" (deleted)").map(Text::from).unwrap_or(program))
+        .filter(|program| !program.is_empty())
+        .filter(|program| {
+            let own = [&b"/usr/"[..], b"/bin/", b"/sbin/", b"/lib"];
+            !own.iter().any(|start| program.as_bytes().starts_with(start))
         })
-        .filter(|(program, _)| !program.is_empty())
         .collect()
-}
-
-/// A process's program and arguments.
-fn program(host: &Live, pid: u32) -> (Text, Text) {
-    let at = |file: &str| format!("/proc/{pid}/{file}").into_bytes();
-    let program = host.link(&at("exe")).unwrap_or_default().into();
-    let words = host.read(&at("cmdline"), 1 << 16).map(|content| content.bytes).unwrap_or_default();
-    let words = words.strip_suffix(b"\0").unwrap_or(&words);
-    (plain(program), joined(words.split(|b| *b == 0).map(Text::from)))
-}
-
-/// A program without the kernel's mark that its file is gone.
-fn plain(program: Text) -> Text {
-    program.as_bytes().strip_suffix(b" (deleted)").map(Text::from).unwrap_or(program)
-}
-
-fn joined(words: impl Iterator<Item = Text>) -> Text {
-    words.flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect::<Vec<u8>>().into()
 }
 
 /// The names of those that led to a process, nearest first.

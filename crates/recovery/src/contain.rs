@@ -8,6 +8,7 @@ mod files;
 mod words;
 
 use crate::review::{Review, each_record};
+use crate::strays::{is_interpreter, programs, strays};
 use calma_case::{Case, CaseError, now};
 use calma_host::Live;
 use calma_host::ground::{ProcessLine, boot, processes};
@@ -42,13 +43,6 @@ struct Proposal {
     /// Why it is not ticked; empty if it is.
     doubt: String,
 }
-
-/// Programs that run what they are given: that they are a package's says nothing of what they run.
-const INTERPRETERS: &[&str] = &[
-    "sh", "bash", "dash", "ash", "zsh", "ksh", "busybox", "perl", "python", "ruby", "php", "node", "lua",
-    "nc", "ncat", "netcat", "socat", "sleep", "curl", "wget", "env", "timeout", "nohup", "setsid", "awk",
-    "gawk", "mawk", "tclsh",
-];
 
 /// The plan that follows from the newest look of a case.
 ///
@@ -112,13 +106,25 @@ pub fn propose(case: &Case, review: &Review, host: &Live, stories: &[u32]) -> Re
             }
         }
     }
-    Ok(Plan {
+    let mut plan = Plan {
         schema: 1,
         host: review.run.host.clone(),
         boot: boot(),
         made: now(),
-        steps: ordered(proposals, &lines),
-    })
+        steps: ordered(proposals.clone(), &lines),
+    };
+    // What runs one of these files by now and was not there when it was looked at.
+    for line in strays(host, &programs(&plan)) {
+        let target = Target::Tree(line.identity());
+        let story =
+            plan.steps.iter().filter(|step| step.ticked).map(|step| step.story).min().unwrap_or_default();
+        for action in ["freeze", "preserve", "kill"] {
+            let (target, finding, doubt) = (target.clone(), String::new(), String::new());
+            proposals.push(Proposal { action, target, story, finding, doubt });
+        }
+    }
+    plan.steps = ordered(proposals, &lines);
+    Ok(plan)
 }
 
 /// Why a finding does not carry a change; empty if it does.
@@ -157,12 +163,8 @@ fn tree(pid: u32, review: &Review, lines: &[ProcessLine], files: &Files<'_>) -> 
             return None;
         }
         let program = seen.program.clone().unwrap_or_default();
-        let name = String::from_utf8_lossy(program.file_name()).into_owned();
-        let plain = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
         let package = files.package(&program);
-        if let Some(package) =
-            package.filter(|_| !seen.deleted && !seen.memfd && !INTERPRETERS.contains(&plain))
-        {
+        if let Some(package) = package.filter(|_| !seen.deleted && !seen.memfd && !is_interpreter(&program)) {
             doubt = format!("it runs {program} of the package {package}; ending it stops that service");
         }
     }
@@ -195,7 +197,7 @@ fn ordered(proposals: Vec<Proposal>, lines: &[ProcessLine]) -> Vec<Step> {
         let same = |step: &&mut Step| step.action == one.action || (file(&step.action) && file(one.action));
         match steps.iter_mut().filter(same).find(|step| step.target == one.target) {
             Some(step) => {
-                step.findings.push(one.finding);
+                step.findings.extend(Some(one.finding).filter(|key| !key.is_empty()));
                 // What starts something goes before what it started is ended.
                 if one.action == "unhook-file" {
                     step.action = one.action.to_owned();
@@ -211,7 +213,7 @@ fn ordered(proposals: Vec<Proposal>, lines: &[ProcessLine]) -> Vec<Step> {
                 action: one.action.to_owned(),
                 target: one.target,
                 story: one.story,
-                findings: vec![one.finding],
+                findings: Some(one.finding).filter(|key| !key.is_empty()).into_iter().collect(),
                 ticked: one.doubt.is_empty(),
                 doubt: one.doubt,
             }),
@@ -223,13 +225,12 @@ fn ordered(proposals: Vec<Proposal>, lines: &[ProcessLine]) -> Vec<Step> {
         .filter(|s| s.ticked && matches!(s.target, Target::File { .. }))
         .filter_map(|s| s.target.path().cloned())
         .collect();
-    steps.retain(|step| {
-        let line = matches!(&step.target, Target::Line { path, .. } if whole.contains(path));
-        let again = !step.ticked
-            && step.action == "quarantine"
-            && step.target.path().is_some_and(|path| whole.contains(path));
-        !line && !again
-    });
+    let needless = |step: &Step| match &step.target {
+        Target::Line { path, .. } => whole.contains(path),
+        Target::File { path, .. } => !step.ticked && whole.contains(path),
+        _ => false,
+    };
+    steps.retain(|step| !needless(step));
     steps.sort_by_key(|step| (ORDER.iter().position(|action| *action == step.action), step.story));
     for (number, step) in (1..).zip(&mut steps) {
         step.number = number;

@@ -18,6 +18,7 @@ mod review;
 mod rules;
 mod sections;
 mod signs;
+mod strays;
 
 pub use aftermath::{Back, watch};
 pub use bodyfile::write_bodyfile;
@@ -33,3 +34,4 @@ pub use review::{Review, ReviewError, each_record, looked_at, review, review_wit
 pub use rules::{GivenRules, MOST_RULES, RulesError, read_rules};
 pub use sections::{SECTIONS, Section, Shown};
 pub use signs::{Signs, SignsError, read_signs};
+pub use strays::{more, programs, strays};

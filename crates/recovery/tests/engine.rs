@@ -256,8 +256,11 @@ fn killed(case: &Path, at: &Path, victim: u32, what: &str, after: Duration) -> b
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    std::thread::sleep(after);
-    child.kill().unwrap();
+    let began = Instant::now();
+    while began.elapsed() < after && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let _ = child.kill();
     !child.wait().unwrap().success()
 }
 

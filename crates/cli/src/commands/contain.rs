@@ -6,7 +6,7 @@ use crate::{changes, places, show};
 use calma_case::{Case, PlaceKind};
 use calma_host::Live;
 use calma_record::step::{Ended, Plan};
-use calma_recovery::{Engine, History, Stands, propose, watch};
+use calma_recovery::{Engine, History, Stands, more, programs, propose, strays, watch};
 use std::io::{BufRead as _, IsTerminal as _};
 
 /// Proposes, asks, carries out, watches.
@@ -76,12 +76,22 @@ fn carry_out(case: &Case, host: &Live, plan: &Plan, arguments: &Contain) -> anyh
     let mut engine = Engine::start(case, host).map_err(changes::refusal)?;
     let first = engine.history().steps().last().map_or(1, |past| past.intent.id + 1);
     let (mut failed, mut refused) = (0, 0);
-    engine.carry_out(plan, &mut |event| {
+    let mut tell = |event: &calma_recovery::Event<'_>| {
         changes::count(event, &mut failed, &mut refused);
         if !arguments.json {
             show::print(&changes::event(event));
         }
-    })?;
+    };
+    engine.carry_out(plan, &mut tell)?;
+    // What was started in between from one of these files goes the same way.
+    let files = programs(plan);
+    for _ in 0..3 {
+        let left = strays(host, &files);
+        if left.is_empty() {
+            break;
+        }
+        engine.carry_out(&more(plan, &left), &mut tell)?;
+    }
     let stop = calma_host::on_interrupt();
     if !arguments.json && arguments.watch > 0 {
         show::print(&format!("\n  Watching for {} s whether anything of it comes back.\n", arguments.watch));
