@@ -23,7 +23,9 @@ pub enum Undoable {
 }
 
 /// A process, named for good: ids are given again, an id with its start time is not.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+///
+/// Two are equal when id and start are: the name changes when a process starts another program.
+#[derive(Clone, Debug, Default, Eq, Serialize, Deserialize)]
 pub struct ProcessName {
     /// Its process id.
     pub pid: u32,
@@ -32,6 +34,12 @@ pub struct ProcessName {
     /// The name it gives itself, for people.
     #[serde(default)]
     pub name: Text,
+}
+
+impl PartialEq for ProcessName {
+    fn eq(&self, other: &Self) -> bool {
+        (self.pid, self.started) == (other.pid, other.started)
+    }
 }
 
 /// A file as it was when the plan was made; a step on a file that is another one by then is refused.

@@ -303,7 +303,9 @@ fn killed_at_any_moment_nothing_is_half_done() {
             assert_eq!(engine.history().open().count(), 0, "{}", what());
             let ids: Vec<u64> = engine.history().steps().map(|past| past.intent.id).collect();
             let outcomes = engine.undo(&ids, &mut |_| {}).unwrap();
-            assert!(outcomes.iter().all(|outcome| outcome.ended == Ended::Done), "{}: {outcomes:?}", what());
+            let wrong = outcomes.iter().find(|outcome| outcome.ended != Ended::Done);
+            let past = wrong.and_then(|outcome| engine.history().step(outcome.id));
+            assert!(wrong.is_none(), "{}: {past:?} {:?}", what(), processes());
             engine.end().unwrap();
             assert_eq!(dump(&at), before, "{}", what());
             assert_eq!(stopped(victim), 0, "{}", what());

@@ -81,7 +81,7 @@ fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble
         let members = tree::now(&state.root, &known)?;
         acting.looking.keep_off.allows(&members).map_err(|refusal| Trouble::new(refusal.why))?;
         let frozen = frozen(&state);
-        let awake = |line: &&ProcessLine| !line.is_stopped() && !frozen.contains(&line.pid);
+        let awake = |line: &&ProcessLine| !stands(line, &members, &frozen);
         let new: Vec<ProcessName> = members
             .iter()
             .filter(awake)
@@ -117,6 +117,13 @@ fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble
     Ok(Done::new(format!("frozen: {}", tree::words(&state.root, still.len()))).leaving(Wave { stop: known }))
 }
 
+/// Whether a process can not run: stopped, frozen with its group, or waiting for a stopped child to start its program
+/// (vfork(2)), with the signal waiting for itself.
+fn stands(line: &ProcessLine, members: &[ProcessLine], frozen: &BTreeSet<u32>) -> bool {
+    let child = |other: &ProcessLine| other.parent == line.pid && other.is_stopped();
+    line.is_stopped() || frozen.contains(&line.pid) || (line.state == b'D' && members.iter().any(child))
+}
+
 /// The processes of the state's group, if it is frozen.
 fn frozen(state: &State) -> BTreeSet<u32> {
     let group = state.group().filter(|group| group.frozen() == Some(true));
@@ -143,7 +150,7 @@ fn verify(looking: &mut Looking<'_>, _: &Step, undo: &Undo, way: Way) -> Verdict
     let frozen = frozen(&state);
     let before = |line: &ProcessLine| state.stopped_before.contains(&line.identity());
     let wrong = members.iter().find(|line| match way {
-        Way::Do => !line.is_stopped() && !frozen.contains(&line.pid),
+        Way::Do => !stands(line, &members, &frozen),
         Way::Undo => (frozen.contains(&line.pid) || line.state == b'T') && !before(line),
     });
     match (wrong, way) {
@@ -165,7 +172,8 @@ fn revert(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Troubl
     let mut woken = 0;
     for line in members.iter().rev() {
         let name = line.identity();
-        if !line.is_stopped() || state.stopped_before.contains(&name) || !known.contains(&name) {
+        // Whatever was told to stop is told to go on, however it looks now: a signal may still wait for it.
+        if state.stopped_before.contains(&name) || !known.contains(&name) {
             continue;
         }
         match acting.hands().tell(&name, Tell::Continue) {
