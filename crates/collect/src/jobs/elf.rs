@@ -73,7 +73,7 @@ mod tests {
         assert!(flow.is_continue());
         assert_eq!(
             seen,
-            [(b"/lib/a.so".to_vec(), Some(1)), (b"/lib/b".to_vec(), None), (b"/lib/a.so".to_vec(), Some(1))]
+            [(b"/lib/a.so".to_vec(), Some(2)), (b"/lib/b".to_vec(), None), (b"/lib/a.so".to_vec(), Some(2))]
         );
     }
 }
