@@ -349,15 +349,13 @@ impl<'a> Engine<'a> {
         take_back: bool,
         tell: &mut dyn FnMut(&Event<'_>),
     ) -> Result<Vec<Outcome>, EngineError> {
-        let mut open: Vec<Past> = self.history.open().cloned().collect();
-        open.reverse();
-        let mut outcomes = Vec::new();
-        for past in open {
-            let undoing = past.stands() == Stands::Undoing;
-            if take_back || undoing {
-                outcomes.extend(self.undo(&[past.intent.id], tell)?);
-                continue;
-            }
+        let open = self.history.open().cloned();
+        let (back, on): (Vec<Past>, Vec<Past>) =
+            open.partition(|past| take_back || past.stands() == Stands::Undoing);
+        let back: Vec<u64> = back.iter().map(|past| past.intent.id).collect();
+        let mut outcomes = self.undo(&back, tell)?;
+        // Finished in the order in which they were begun: each leaves its folder as the next one's undo expects it.
+        for past in on {
             let Some(action) = calma_act::named(&past.intent.step.action) else { continue };
             if matches!(past.intent.step.target, Target::Tree(_)) && past.intent.boot != self.boot {
                 outcomes.push(self.gone(&past.intent, tell)?);
