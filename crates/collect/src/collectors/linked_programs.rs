@@ -1,12 +1,13 @@
 //! Collector: dynamic loaders, and programs that ask for libraries from unusual places.
 
 use crate::{
-    Card, Collector, Context, Flow, Needs, Out, Owner, Volatility, describe, pids, settings, startup,
+    Card, Collector, Context, Flow, Needs, Out, Owner, Volatility, describe, libraries, pids, settings,
+    startup,
 };
 use calma_formats::elf;
 use calma_host::{FileKind, join, parent, resolve};
 use calma_record::{Gap, Source, Text, kinds};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::{sync::Arc, time::Duration};
 
 /// This collector.
@@ -14,7 +15,7 @@ pub(super) const COLLECTOR: Collector = Collector {
     card: Card {
         name: "linked-programs",
         doing: "Looking at what programs ask the loader for",
-        doc: "dynamic loaders, and set-id, running and login programs that take libraries from unusual places",
+        doc: "dynamic loaders, what set-id, running, login and foreign programs take from unusual places, libraries of logins",
         volatility: Volatility::OnDisk,
         needs: Needs::Tree,
         patience: Duration::from_secs(20),
@@ -28,6 +29,8 @@ const LARGEST: usize = 24 << 20;
 /// No more programs than this, and no more bytes of all of them.
 const PROGRAMS: usize = 400;
 const BYTES: usize = 256 << 20;
+/// No more libraries than this are followed from the programs of a login.
+const LIBRARIES: usize = 400;
 
 /// Where loaders are.
 const LOADERS: &[&[u8]] = &[
@@ -67,6 +70,46 @@ fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
         }
         program(context, &path, because, &mut left, out)?;
     }
+    login_libraries(context, out)
+}
+
+/// The libraries that programs of a login need, and those that these need: facts for each that no package owns.
+fn login_libraries(context: &Context, out: &mut Out) -> Flow {
+    let tree = context.host.tree();
+    let mut left = BYTES;
+    let mut waiting: Vec<Vec<u8>> =
+        startup::files(context, LOGIN).into_iter().map(|path| resolve(tree, &path).unwrap_or(path)).collect();
+    let mut seen: BTreeSet<Vec<u8>> = waiting.iter().cloned().collect();
+    let mut count = 0;
+    while let Some(path) = waiting.pop() {
+        count += 1;
+        if count > LIBRARIES || left == 0 {
+            return out.gap(Gap::new(WHAT, "there are more libraries than were looked at"));
+        }
+        let Some(content) = read(context, &path, out)? else { continue };
+        left = left.saturating_sub(content.len());
+        let Some(found) = elf::parse(&content) else { continue };
+        let places: Vec<Vec<u8>> =
+            found.rpath.iter().chain(&found.runpath).map(|place| origin(place.as_bytes(), &path)).collect();
+        for name in found.needed {
+            let beside = places.iter().map(|place| join(place, name.as_bytes()));
+            let named = beside.into_iter().find(|path| path.starts_with(b"/") && tree.meta(path).is_ok());
+            let Some(named) = named.or_else(|| libraries::find(tree, name.as_bytes())) else { continue };
+            let real = resolve(tree, &named).unwrap_or_else(|_| named.clone());
+            if !seen.insert(real.clone()) {
+                continue;
+            }
+            let mut row = row(context, &real, "library");
+            if row.packages_known && row.package.is_none() {
+                describe::file(context, &named, out)?;
+                describe::file(context, &real, out)?;
+                row.because = "login".to_owned();
+                row.names = vec![path.as_slice().into(), named.into()];
+                out.fact(Source::file(real.as_slice()), row)?;
+            }
+            waiting.push(real);
+        }
+    }
     out.flow()
 }
 
@@ -74,6 +117,7 @@ fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
 fn programs(context: &Context) -> BTreeMap<Vec<u8>, &'static str> {
     let tree = context.host.tree();
     let mut found = BTreeMap::new();
+    let mut foreign = 0;
     let directories: &[&[u8]] = &[
         b"/usr/bin",
         b"/usr/sbin",
@@ -86,14 +130,25 @@ fn programs(context: &Context) -> BTreeMap<Vec<u8>, &'static str> {
         b"/usr/lib/policykit-1",
         b"/usr/libexec",
         b"/usr/lib/polkit-1",
+        b"/usr/lib",
+        b"/root/bin",
+        b"/opt/bin",
     ];
     for directory in startup::directories(context, directories) {
         for (entry, meta) in
             tree.survey(&resolve(tree, &directory).unwrap_or_default(), 20_000).unwrap_or_default()
         {
-            if meta.is_some_and(|meta| meta.mode & 0o6000 != 0) {
-                let path = join(&directory, entry.name.as_bytes());
+            let path = join(&directory, entry.name.as_bytes());
+            let Some(meta) = meta else { continue };
+            if meta.mode & 0o6000 != 0 {
                 found.insert(resolve(tree, &path).unwrap_or(path), "set-id");
+            } else if meta.kind == FileKind::File && meta.mode & 0o111 != 0 {
+                // A package's list tells its own programs; the others may be anything.
+                let real = resolve(tree, &path).unwrap_or(path);
+                if context.packages().owner(&real) == Owner::Nobody && foreign < PROGRAMS / 2 {
+                    foreign += 1;
+                    found.entry(real).or_insert("foreign");
+                }
             }
         }
     }

@@ -26,6 +26,8 @@ const COMMAND: Mechanism =
     Mechanism { name: "modprobe rule", when: "when a kernel module is loaded or removed" };
 /// No more foreign module files than this are recorded.
 const FOREIGN: usize = 2000;
+/// No kernel that somebody builds for himself has as few modules as this and no list of them.
+const FEW: usize = 8;
 
 const RULES: &[&[u8]] = &[
     b"/etc/modprobe.d/*.conf",
@@ -149,6 +151,8 @@ fn module_files(context: &Context, out: &mut Out) -> std::ops::ControlFlow<(), F
             Flow::Continue(())
         })?;
         let name = release.rsplit(|b| *b == b'/').next().unwrap_or_default();
+        let lists: [&[u8]; 3] = [b"modules.builtin", b"modules.order", b"modules.builtin.modinfo"];
+        let whole = foreign.len() > FEW || lists.iter().any(|list| tree.meta(&join(&real, list)).is_ok());
         for (path, meta) in foreign {
             recorded += 1;
             if recorded > FOREIGN {
@@ -156,7 +160,7 @@ fn module_files(context: &Context, out: &mut Out) -> std::ops::ControlFlow<(), F
                 break;
             }
             // A kernel somebody built has thousands: they are counted, and read only where they stand out.
-            one(context, &path, name, owned > 0, meta, out)?;
+            one(context, &path, name, (owned > 0, whole), meta, out)?;
         }
     }
     std::ops::ControlFlow::Continue(files)
@@ -166,7 +170,7 @@ fn one(
     context: &Context,
     path: &[u8],
     release: &[u8],
-    others: bool,
+    (others, whole): (bool, bool),
     meta: Option<Meta>,
     out: &mut Out,
 ) -> Flow {
@@ -180,6 +184,7 @@ fn one(
         name: name.into(),
         others_packaged: others,
         built,
+        whole_kernel: whole,
         ..kinds::ModuleFile::default()
     };
     if built {
@@ -188,7 +193,9 @@ fn one(
     if let Some(meta) = meta {
         (fact.modified, fact.uid, fact.mode) = (meta.modified, meta.uid, meta.mode);
     }
-    if others && let Ok(content) = tree.open(path, Follow::No).and_then(|_| tree.read(path, 64 << 20)) {
+    if (others || !whole)
+        && let Ok(content) = tree.open(path, Follow::No).and_then(|_| tree.read(path, 64 << 20))
+    {
         // kernel/module/signing.c: the text stands behind the signature.
         fact.signed =
             file.ends_with(b".ko").then(|| content.bytes.ends_with(b"~Module signature appended~\n"));

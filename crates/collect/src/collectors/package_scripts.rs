@@ -2,8 +2,8 @@
 
 use crate::area::{Area, Found};
 use crate::startup::{Mechanism, Who};
-use crate::{Card, Collector, Context, Flow, Needs, Out, Volatility, settings};
-use calma_host::{FileKind, join};
+use crate::{Card, Collector, Context, Flow, Needs, Out, Owner, Volatility, describe, settings};
+use calma_host::{FileKind, join, resolve};
 use std::{sync::Arc, time::Duration};
 
 /// This collector.
@@ -25,6 +25,10 @@ const SCRIPT: Mechanism =
 const CHANGED: Area = Area("package script");
 /// A script is written before its package is unpacked; a list is written then. More seconds than this are no rounding.
 const LATER: i64 = 120;
+/// No more bytes of a script are read.
+const LARGEST: usize = 1 << 20;
+/// No more programs of no package are described for one script.
+const FOREIGN: usize = 16;
 
 /// A server has thousands of these scripts. Those with none of these words neither connect, nor decode, nor reach into
 /// places of others.
@@ -63,6 +67,15 @@ const WORDS: &[&[u8]] = &[
     b"/var/tmp",
     b"/root/",
     b"/home/",
+    b"/etc/passwd",
+    b"useradd",
+    b"usermod",
+    b"b64",
+    b"python",
+    b"perl -",
+    b"ruby -",
+    b"php -",
+    b"\\x",
 ];
 
 fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
@@ -89,7 +102,11 @@ fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
             };
             CHANGED.put(context, &path, &Found { line: 0, name: package, value, whom: b"" }, out)?;
         }
-        if stranger || later || has_words(context, &path) {
+        let foreign = foreign(context, &path);
+        for file in &foreign {
+            describe::file(context, file, out)?;
+        }
+        if stranger || later || !foreign.is_empty() || has_words(context, &path) {
             SCRIPT.script_as(context, &path, &Who::root(), out)?;
         }
     }
@@ -102,7 +119,37 @@ fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
 }
 
 fn has_words(context: &Context, path: &[u8]) -> bool {
-    let text = context.host.tree().read(path, 1 << 20).map(|content| content.bytes).unwrap_or_default();
+    let text = context.host.tree().read(path, LARGEST).map(|content| content.bytes).unwrap_or_default();
     let elf = text.starts_with(b"\x7fELF");
     elf || WORDS.iter().any(|word| text.windows(word.len()).any(|window| window == *word))
+}
+
+/// Programs that a script names and no package owns, or whose path is hidden: what a package's own script runs is the
+/// package's own. At most [`FOREIGN`].
+fn foreign(context: &Context, path: &[u8]) -> Vec<Vec<u8>> {
+    let tree = context.host.tree();
+    let text = tree.read(path, LARGEST).map(|content| content.bytes).unwrap_or_default();
+    let ends = |b: &u8| b.is_ascii_whitespace() || b"'\"`;&|()<>=,{}".contains(b);
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    for word in text.split(ends).filter(|word| word.starts_with(b"/") && word.len() < 4096) {
+        if found.len() >= FOREIGN {
+            break;
+        }
+        let program = || {
+            let real = resolve(tree, word).unwrap_or_else(|_| word.to_vec());
+            let meta = tree.meta(&real);
+            meta.is_ok_and(|meta| meta.kind == FileKind::File && meta.mode & 0o111 != 0)
+                && context.packages().owner(&real) == Owner::Nobody
+        };
+        // A hidden program counts whether or not it is there: it may come back.
+        let hidden = word.windows(2).any(|two| two.first() == Some(&b'/') && two.get(1) == Some(&b'.'))
+            && !word.windows(3).any(|three| three == b"/./")
+            && !word.windows(4).any(|four| four == b"/../");
+        if !found.iter().any(|known| known == word)
+            && (hidden || (context.packages().owner(word) == Owner::Nobody && program()))
+        {
+            found.push(word.to_vec());
+        }
+    }
+    found
 }

@@ -66,7 +66,7 @@ impl Finder<'_> {
     fn group(&mut self, group: &[Place], out: &mut Out) -> Flow {
         let (mut found, mut enabled) = (Vec::new(), BTreeSet::new());
         for place in group {
-            self.directory(place, &mut found, &mut enabled, out)?;
+            self.directory(place, group, &mut found, &mut enabled, out)?;
         }
         // Where each packaged unit stands, to see what is put before it.
         let mut packaged: BTreeMap<Vec<u8>, (usize, Vec<u8>)> = BTreeMap::new();
@@ -104,17 +104,21 @@ impl Finder<'_> {
     fn directory<'p>(
         &mut self,
         place: &'p Place,
+        group: &[Place],
         found: &mut Vec<Found<'p>>,
         enabled: &mut BTreeSet<Vec<u8>>,
         out: &mut Out,
     ) -> Flow {
         let real = resolve(self.context.host.tree(), &place.path).unwrap_or_else(|_| place.path.clone());
-        if !self.seen.insert((real, place.home().map(<[u8]>::to_vec))) {
+        if !self.seen.insert((real.clone(), place.home().map(<[u8]>::to_vec))) {
             return out.flow();
         }
-        for entry in self.list(&place.path, out)? {
+        // Under the name it is known by: /etc/xdg/systemd/user leads to /etc/systemd/user on most systems.
+        let known = group.iter().any(|other| other.path == real);
+        let directory = if known { real } else { place.path.clone() };
+        for entry in self.list(&directory, out)? {
             let name = entry.name.as_bytes();
-            let path = join(&place.path, name);
+            let path = join(&directory, name);
             let below =
                 [&b".wants"[..], b".requires", b".upholds"].iter().any(|ending| name.ends_with(ending));
             if below {

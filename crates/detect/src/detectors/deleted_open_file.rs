@@ -1,8 +1,8 @@
 //! Detector: deleted files that a process still holds open.
 
-use crate::weigh::{Processes, is_below, is_deceptive, who};
+use crate::weigh::{Processes, is_below, is_deceptive, is_open, unpacks, who};
 use crate::{Card, Detector, Draft, Row, Tables};
-use calma_record::{Certainty, Severity, kinds::OpenFile};
+use calma_record::{Certainty, Severity, kinds::OpenFile, kinds::Process};
 
 /// This detector.
 pub(super) const DETECTOR: Detector = Detector {
@@ -22,7 +22,7 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
     let processes = Processes::new(tables);
     for file in tables.of::<OpenFile>().filter(|file| file.what == "deleted") {
         let Some(process) = processes.others().find(|process| process.pid == file.pid) else { continue };
-        let Some((severity, title)) = weigh(&file) else { continue };
+        let Some((severity, title)) = weigh(&file).or_else(|| odd(&file, process.fact)) else { continue };
         let target = &file.fact.target;
         let size = file.size.map_or(String::new(), |size| format!(", {size} bytes"));
         drafts.push(
@@ -63,6 +63,31 @@ fn weigh(file: &Row<'_, OpenFile>) -> Option<(Severity, String)> {
     None
 }
 
+/// What an interpreter still reads of a script without a first line, and what stood in a hidden directory where anybody
+/// may make one. Hidden names alone are those of temporary files (`.tmpAb3xQ9`).
+fn odd(file: &Row<'_, OpenFile>, process: &Process) -> Option<(Severity, String)> {
+    let (target, pid) = (&file.fact.target, file.pid);
+    if file.replaced || file.size == Some(0) {
+        return None;
+    }
+    let path = target.as_bytes();
+    let name = target.file_name();
+    let directory = path.strip_suffix(name).unwrap_or_default();
+    let hidden = is_open(path)
+        && directory.split(|b| *b == b'/').any(|part| part.starts_with(b".") && !part.ends_with(b"-unix"));
+    let code: [&[u8]; 9] = [b".py", b".pl", b".sh", b".rb", b".php", b".js", b".lua", b".bash", b".pyc"];
+    let script = code.iter().any(|end| name.ends_with(end));
+    let shells: [&[u8]; 5] = [b"sh", b"bash", b"dash", b"zsh", b"ksh"];
+    let interpreter = unpacks(process)
+        || process.program.as_ref().is_some_and(|program| shells.contains(&program.file_name()));
+    if script && interpreter && (is_open(path) || hidden) {
+        let title = format!("Process {pid} holds a deleted script open: {target}");
+        return Some((Severity::Medium, title));
+    }
+    let title = format!("Process {pid} holds a deleted file of a hidden directory open: {target}");
+    hidden.then_some((Severity::Medium, title))
+}
+
 /// Names that logrotate(8) and journald give to logs they put aside.
 fn is_turned_over(name: &[u8]) -> bool {
     let ending = name.rsplit(|b| matches!(b, b'.' | b'-')).next().unwrap_or_default();
@@ -100,6 +125,35 @@ mod tests {
             let found = seen.alarms("deleted-open-file");
             assert_eq!(found.len(), 1, "{target}: {:?}", seen.findings);
             assert!(found[0].subjects.iter().any(|subject| format!("{subject:?}").contains("40")));
+        }
+    }
+
+    #[test]
+    fn scripts_of_interpreters_and_files_of_hidden_directories_are_found() {
+        for (program, target) in [
+            ("/usr/bin/python3.11", "/var/tmp/.x/run.py"),
+            ("/usr/bin/python3", "/tmp/agent.py"),
+            ("/usr/bin/perl", "/dev/shm/.q/a"),
+            ("/usr/bin/bash", "/tmp/setup.sh"),
+            ("/usr/local/bin/w", "/dev/shm/.cache-1/data.bin"),
+        ] {
+            let host = running(&[program]).file(format!("{target} (deleted)"), "import os\n");
+            let process = Specimen::new(40, "w").program(program);
+            let seen = check(process.descriptor(3, &format!("{target} (deleted)")).on(host));
+            let found = seen.alarms("deleted-open-file");
+            assert_eq!(found.len(), 1, "{target}: {:#?}", seen.findings);
+            assert!(format!("{:?}", found[0].subjects).contains(target));
+        }
+        for (program, target) in [
+            ("/usr/bin/python3", "/tmp/tmpab12"),
+            ("/usr/bin/python3", "/tmp/.tmpQx81"),
+            ("/usr/bin/python3", "/srv/app/run.py"),
+            ("/usr/sbin/php-fpm8.2", "/tmp/.ZendSem.x1"),
+        ] {
+            let host = running(&[program]).file(format!("{target} (deleted)"), "words\n");
+            let process = Specimen::new(40, "w").program(program);
+            let seen = check(process.descriptor(3, &format!("{target} (deleted)")).on(host));
+            assert!(seen.alarms("deleted-open-file").is_empty(), "{target}: {:#?}", seen.findings);
         }
     }
 

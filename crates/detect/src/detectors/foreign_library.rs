@@ -1,6 +1,8 @@
 //! Detector: a program of the system that has foreign code mapped.
 
-use crate::weigh::{self, Files, Processes, is_deceptive, is_hidden, is_open, is_packaged_place, who};
+use crate::weigh::{
+    self, Files, Processes, is_deceptive, is_hidden, is_open, is_packaged_place, unpacks, who,
+};
 use crate::{Card, Detector, Draft, Row, Tables};
 use calma_record::{
     Certainty, Severity, Text,
@@ -100,18 +102,6 @@ fn is_system(files: &Files<'_>, process: &Process) -> bool {
         Some(file) if file.packages_known => file.package.is_some(),
         _ => is_packaged_place(program.as_bytes()),
     }
-}
-
-/// Whether the program runs code that brings its own libraries.
-fn unpacks(process: &Process) -> bool {
-    const RUNTIMES: [&[u8]; 12] = [
-        b"java", b"python", b"node", b"dotnet", b"ruby", b"php", b"perl", b"mono", b"erlexec", b"beam", b"R",
-        b"qemu",
-    ];
-    let name = process.program.as_ref().map(|program| program.file_name()).unwrap_or_default();
-    RUNTIMES.iter().any(|runtime| {
-        name.strip_prefix(*runtime).is_some_and(|rest| rest.first().is_none_or(|b| !b.is_ascii_lowercase()))
-    }) || name.starts_with(b"php-")
 }
 
 #[cfg(test)]

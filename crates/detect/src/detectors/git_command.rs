@@ -53,12 +53,17 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
         let open = weigh::is_open(&[directory, b"/x"].concat()) || weigh::is_deceptive(directory);
         let described = files.get(&row.value);
         let loose = described.is_some_and(|file| file.mode & 0o002 != 0 && file.what == "directory");
-        if !(open || loose) {
+        let hidden = is_hidden(row.path.as_bytes(), directory);
+        if !(open || loose || hidden) {
             continue;
         }
-        let reason = format!("git runs the hooks in {}, where anybody may put files", row.value);
+        let reason = if open || loose {
+            format!("git runs the hooks in {}, where anybody may put files", row.value)
+        } else {
+            format!("git runs the hooks in {}, a hidden directory away from what they are for", row.value)
+        };
         let weight = Weight { paths: vec![row.value.clone()], ..Weight::of(Severity::Medium, reason) };
-        let title = "git takes its hooks from an open place".to_owned();
+        let title = "git takes its hooks from an odd place".to_owned();
         drafts.extend(weigh::draft(
             weight,
             row.path.as_bytes(),
@@ -69,6 +74,23 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
             &row,
         ));
     }
+}
+
+/// Whether a directory of hooks is hidden, and neither in the home nor in the repository that its setting is for: there
+/// hidden names are ordinary (.husky, ~/.git-template). Settings of the whole system have no such place.
+fn is_hidden(setting: &[u8], directory: &[u8]) -> bool {
+    let system: [&[u8]; 3] = [b"/etc/gitconfig", b"/usr/local/etc/gitconfig", b"/usr/etc/gitconfig"];
+    let hidden = || directory.split(|b| *b == b'/').any(|part| part.starts_with(b"."));
+    if system.contains(&setting) {
+        return hidden();
+    }
+    // Above the first hidden part of the setting's own path: /home/me/.gitconfig, /srv/app/.git/config.
+    let base = setting.windows(2).position(|two| two == b"/.");
+    let base = base.or_else(|| setting.iter().rposition(|b| *b == b'/')).unwrap_or(0);
+    let base = setting.get(..base).unwrap_or_default();
+    hidden()
+        && (base.is_empty() || !weigh::is_below(directory, base))
+        && !weigh::is_below(directory, b"/home")
 }
 
 #[cfg(test)]
@@ -102,6 +124,7 @@ mod tests {
             ("/srv/a/.git", "config", "[core]\n\tsshCommand = /dev/shm/ssh\n"),
             ("/srv/a/.git", "config", "[alias]\n\tst = \"!f() { nohup /tmp/z & git status; }; f\"\n"),
             ("/srv/a/.git", "config", "[core]\n hooksPath = /tmp/hooks\n"),
+            ("/srv/a/.git", "config", "[core]\n hooksPath = /usr/share/.h\n"),
         ] {
             let path = format!("{repository}/{name}");
             let mem = host(repository).file("/root/a/more", "[core]\npager = /tmp/p\n").file(&path, text);
@@ -111,6 +134,11 @@ mod tests {
         for path in ["/etc/gitconfig", "/home/me/.gitconfig", "/root/.config/git/config"] {
             let seen = check(host("/srv/a/.git").file(path, "[core]\npager = sh -c '/var/tmp/.p; less'\n"));
             assert_eq!(seen.alarms("git-command").len(), 1, "{path}");
+        }
+        for directory in ["/var/lib/.cached", "/opt/tools/.h/hooks", "/root/.g"] {
+            let text = format!("[core]\n\thooksPath = {directory}\n");
+            let seen = check(host("/srv/a/.git").file("/etc/gitconfig", text).directory(directory));
+            assert_eq!(seen.alarms("git-command").len(), 1, "{directory}");
         }
     }
 
@@ -124,7 +152,9 @@ mod tests {
                 .file("/srv/app/.git/hooks/pre-commit", "#!/usr/bin/env bash\nINSTALL_PYTHON=/srv/app/.venv/bin/python3\nARGS=(hook-impl --config=.pre-commit-config.yaml)\nexec \"$INSTALL_PYTHON\" -mpre_commit \"${ARGS[@]}\"\n")
                 .owned("/srv/app/.git/hooks/pre-commit", 0o755, 0, 0)
                 .file("/srv/app/.git/config", "[core]\n\tfsmonitor = true\n\thooksPath = .husky\n[filter \"lfs\"]\n\tclean = git-lfs clean -- %f\n\tprocess = git-lfs filter-process\n[credential]\n\thelper = store\n")
-                .file("/home/me/.gitconfig", "[core]\n\tpager = delta\n\teditor = vim\n\tsshCommand = ssh -i ~/.ssh/work\n[alias]\n\tst = status\n\tgone = \"!git branch -vv | grep gone | xargs git branch -d\"\n[credential \"https://github.com\"]\n\thelper = !/usr/bin/gh auth git-credential\n[init]\n\ttemplateDir = ~/.git-template\n"),
+                .file("/home/me/.gitconfig", "[core]\n\tpager = delta\n\teditor = vim\n\tsshCommand = ssh -i ~/.ssh/work\n[alias]\n\tst = status\n\tgone = \"!git branch -vv | grep gone | xargs git branch -d\"\n[credential \"https://github.com\"]\n\thelper = !/usr/bin/gh auth git-credential\n[init]\n\ttemplateDir = ~/.git-template\n[core]\n\thooksPath = ~/.config/git/hooks\n")
+                .file("/etc/gitconfig", "[core]\n\thooksPath = /usr/local/share/git-hooks\n")
+                .directory("/usr/local/share/git-hooks"),
         );
         assert!(seen.alarms("git-command").is_empty(), "{:#?}", seen.by("git-command"));
     }

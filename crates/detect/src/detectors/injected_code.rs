@@ -1,7 +1,7 @@
 //! Detector: code without a file in a program that makes none, and a process that looks into another's memory.
 
 use super::io_uring::program;
-use crate::weigh::{Files, Processes, identity, is_below, who};
+use crate::weigh::{self, Files, Processes, identity, is_below, who};
 use crate::{Card, Detector, Draft, Row, Tables};
 use calma_record::{Certainty, Severity, kinds::OpenFile, kinds::Process};
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "injected-code",
-        doc: "A service of the system runs code that is in no file, or an odd process traces another or holds its memory open.",
+        doc: "A service of the system or an odd program runs code that is in no file, or an odd process traces another or holds its memory open.",
         mechanisms: &[19],
         attack: &["T1055", "T1055.008", "T1003.007"],
         why: "So an intruder lives inside an innocent process, or reads the passwords that pass through it.",
@@ -97,6 +97,7 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
                 .from(&process, "its memory areas"),
             );
         }
+        drafts.extend(foreign_code(&files, &process));
         if process.tracer != 0 {
             let tracer = processes.get(process.tracer);
             looks_into(&files, tracer, process.tracer, &process, "traces", drafts);
@@ -114,6 +115,59 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
             looks_into(&files, Some(holder), holder.pid, &victim, "holds the memory open of", drafts);
         }
     }
+}
+
+/// Servers and tools that make code for patterns and scripts as they run, and are often built by hand.
+const MAKERS: [&str; 14] = [
+    "nginx",
+    "haproxy",
+    "openresty",
+    "lua",
+    "luajit",
+    "varnishd",
+    "suricata",
+    "wine",
+    "rspamd",
+    "postgres",
+    "deno",
+    "bun",
+    "pypy",
+    "julia",
+];
+
+/// No program that is as large as this is a mere starter of code; language runtimes are.
+const LARGE: u64 = 16 << 20;
+
+/// A program of no package, no language's runtime, with memory that is written and run: code that came from elsewhere.
+fn foreign_code(files: &Files<'_>, process: &Row<'_, Process>) -> Option<Draft> {
+    let areas = process.writable_code.filter(|areas| *areas > 0)?;
+    let program = process.fact.program.as_ref()?;
+    if !process.same_files || process.container.is_some() || weigh::unpacks(process.fact) {
+        return None;
+    }
+    let name = String::from_utf8_lossy(program.file_name()).into_owned();
+    let file = files.get(program).filter(|file| file.elf && file.what == "file")?;
+    let foreign = file.packages_known && file.package.is_none() && file.size < LARGE;
+    if !foreign || MAKERS.iter().any(|maker| name.starts_with(maker)) {
+        return None;
+    }
+    let own: [&[u8]; 4] = [b"/opt", b"/srv", b"/home", b"/nix"];
+    let severity = if own.iter().any(|place| is_below(program.as_bytes(), place)) {
+        Severity::Low
+    } else {
+        Severity::Medium
+    };
+    let title =
+        format!("Process {} (\"{}\") writes code into its memory and runs it", process.pid, process.name);
+    let key = [b"foreign code ", identity(process.fact).as_bytes()].concat();
+    let draft = Draft::new(severity, Certainty::Possible, key, title)
+        .saw(who(process.fact))
+        .saw(format!("it has {areas} memory areas of no file that may be both written and run"))
+        .saw(format!("no package owns {program}, and it is no runtime of a language"))
+        .innocent(
+            "you built this program by hand, and it makes code as it runs, as some servers and emulators do",
+        );
+    Some(draft.pid(process.pid).path(program).from(process, "its memory areas"))
 }
 
 /// One process that has another in its hands: worth a word where the one is odd, or the other keeps passwords.
@@ -183,6 +237,15 @@ mod tests {
             let seen = check(host);
             assert_eq!(seen.alarms("injected-code").len(), 1, "{program}: {:#?}", seen.findings);
         }
+        // A program of no package.
+        for program in ["/usr/local/bin/d21", "/usr/lib/colord/helper", "/root/bin/x"] {
+            let host = Specimen::new(300, "x").program(program).on(host().file(program, "\x7fELF\x02"));
+            let host = host.file("/proc/300/maps", "7f0000000000-7f0000021000 rwxp 00000000 00:00 0 \n");
+            let seen = check(host);
+            let found = seen.alarms("injected-code");
+            assert_eq!(found.len(), 1, "{program}: {:#?}", seen.findings);
+            assert!(format!("{:?}", found[0].subjects).contains(program));
+        }
         for (program, victim) in [
             ("/tmp/t", "/usr/sbin/nginx"),
             ("/usr/bin/strace", "/usr/sbin/sshd"),
@@ -205,9 +268,20 @@ mod tests {
     fn runtimes_and_debuggers_of_own_programs_are_no_alarm() {
         let host = Specimen::new(300, "node").program("/usr/bin/node").on(host());
         let host = host.file("/proc/300/maps", "7f0000000000-7f0000021000 rwxp 00000000 00:00 0 \n");
+        // What only runs code it was given by its loader, a runtime built by hand, and a vendor's program.
+        let mut host = host;
+        for (pid, program, rights) in [
+            (303, "/usr/local/bin/tool", "r-xp"),
+            (304, "/usr/local/bin/python3.12", "rwxp"),
+            (305, "/opt/v/agent", "rwxp"),
+        ] {
+            host = Specimen::new(pid, "x").program(program).on(host.file(program, "\x7fELF\x02"));
+            let maps = format!("7f0000000000-7f0000021000 {rights} 00000000 00:00 0 \n");
+            host = host.file(format!("/proc/{pid}/maps"), maps);
+        }
         let host = Specimen::new(301, "nginx").program("/usr/sbin/nginx").on(host);
         let host = traced(Specimen::new(302, "gdb").program("/usr/bin/gdb").on(host), 301, 302);
         let seen = check(host);
-        assert!(seen.by("injected-code").is_empty(), "{:#?}", seen.findings);
+        assert!(seen.alarms("injected-code").is_empty(), "{:#?}", seen.findings);
     }
 }

@@ -8,8 +8,8 @@ use calma_record::{Certainty, Severity, Text, kinds::LinkedProgram};
 pub(super) const DETECTOR: Detector = Detector {
     card: Card {
         name: "linked-program",
-        doc: "A dynamic loader was changed or comes from nowhere, or a program that matters loads libraries or auditors from odd places.",
-        mechanisms: &[3, 4, 5],
+        doc: "A dynamic loader or a library of the logins was changed or comes from nowhere, or a program loads libraries or auditors from odd places.",
+        mechanisms: &[3, 4, 5, 10],
         attack: &["T1574.006", "T1574.007", "T1574"],
         why: "What the loader brings in runs inside the program, with all its rights; a changed loader does so in every program.",
         innocent: "you built this program by hand, or a vendor's package keeps its own libraries beside it",
@@ -23,6 +23,11 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
     for row in tables.of::<LinkedProgram>() {
         let (weight, title) = if row.what == "loader" {
             (loader(&files, row.fact), format!("The dynamic loader {} is not as it should be", row.path))
+        } else if row.what == "library" {
+            (
+                library(&files, row.fact),
+                format!("A library that logins use comes from no package: {}", row.path),
+            )
         } else {
             (program(&files, row.fact), format!("{} loads code from an odd place", row.path))
         };
@@ -88,6 +93,20 @@ fn loader(files: &Files<'_>, row: &LinkedProgram) -> Weight {
         entry::add(&mut weight, Severity::High, "no package owns this loader");
     }
     weight.and(entry::loose(files, &row.path, None))
+}
+
+/// A library of no package in the programs that passwords and keys pass through.
+fn library(files: &Files<'_>, row: &LinkedProgram) -> Weight {
+    let mut weight = entry::standing(files, &row.path, "the library");
+    for name in row.names.iter().filter(|name| **name != row.path) {
+        if name.as_bytes() == row.names.first().map(Text::as_bytes).unwrap_or_default() {
+            entry::add(&mut weight, Severity::Info, format!("{name} needs it"));
+        } else {
+            entry::add(&mut weight, Severity::Info, format!("it is found as {name}"));
+        }
+        weight.paths.push(name.clone());
+    }
+    weight
 }
 
 fn program(files: &Files<'_>, row: &LinkedProgram) -> Weight {

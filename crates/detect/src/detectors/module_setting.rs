@@ -77,6 +77,12 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
         } else if row.others_packaged {
             let reason = "it stands among modules of packages, and neither a package nor dkms explains it";
             entry::add(&mut weight, Severity::Medium, reason);
+        } else if !row.whole_kernel {
+            let reason = format!(
+                "nothing else of a kernel {} is here, and neither a package nor dkms explains it",
+                row.release
+            );
+            entry::add(&mut weight, Severity::Medium, reason);
         } else {
             // A whole kernel that no package owns: somebody built it; only what stands out above counts.
             entry::add(&mut weight, Severity::Info, "no module of this kernel belongs to a package");
@@ -158,6 +164,16 @@ mod tests {
                 assert!(format!("{:?}", found[0].subjects).contains(path), "{found:#?}");
             }
         }
+        // A kernel of which nothing else is here.
+        for (setting, path) in [
+            ("/etc/modules", "/usr/lib/modules/6.1.0-2-amd64/extra/netx.ko"),
+            ("/etc/modules-load.d/q.conf", "/lib/modules/5.10.0/kernel/drivers/pci/netx.ko.zst"),
+        ] {
+            let seen = check(debian().file(setting, "loop\nnetx\n").file(path, "\x7fELF"));
+            let found = seen.alarms("module-setting");
+            assert_eq!(found.len(), 1, "{path}: {:#?}", seen.findings);
+            assert!(format!("{:?}", found[0].subjects).contains(setting), "{found:#?}");
+        }
         let seen = check(debian().file("/etc/modules-load.d/w.conf", "loop\n").owned(
             "/etc/modules-load.d/w.conf",
             0o666,
@@ -173,6 +189,7 @@ mod tests {
             debian()
                 .file(format!("{KERNEL}/updates/dkms/zfs.ko"), "\x7fELF~Module signature appended~\n")
                 .file("/var/lib/dkms/zfs/2.1/6.1.0-9-amd64/x86_64/module/zfs.ko", "\x7fELF")
+                .file("/lib/modules/6.9.0-own/modules.order", "kernel/fs/x.ko\n")
                 .file("/lib/modules/6.9.0-own/kernel/fs/x.ko", "\x7fELF")
                 .file("/lib/modules/6.9.0-own/kernel/net/y.ko", "\x7fELF")
                 .file("/etc/modules-load.d/zfs.conf", "# at boot\nzfs\nloop\nbr_netfilter\n")

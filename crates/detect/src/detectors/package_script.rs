@@ -24,19 +24,22 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
         let mut weight = weigh::content(&files, &row.path, true);
         // What packages do by their nature: set-id programs, accounts, keys, things that start by themselves.
         let ordinary = [
-            "set-user-id",
-            "gives its owner's rights",
-            "account",
-            "starts by themselves",
-            "start by themselves",
-            "become root",
-            "cron jobs",
+            "(set-user-id)",
+            "adds an account or sets its password",
+            "by themselves",
+            "(setcap)",
+            "writes its own cron jobs",
             "stops a service",
             "protects a file",
-            "switches off",
+            "switches off what",
             "empties logs",
         ];
-        let named = |reason: &String| ordinary.iter().any(|known| reason.contains(known));
+        // Packages of accounts and rights write these lists by their nature, but never a second root.
+        let text = files.get(&row.path).and_then(|file| file.fact.text.as_ref());
+        let second_root = text.is_some_and(|text| adds_root(text.as_bytes()));
+        let lists = |reason: &str| !second_root && reason.contains("changes who may log in or become root");
+        let named =
+            |reason: &String| ordinary.iter().any(|known| reason.contains(known)) || lists(reason.as_str());
         if weight.reasons.iter().all(named) {
             weight.severity = weight.severity.min(Some(Severity::Info));
         }
@@ -78,6 +81,12 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
     }
 }
 
+/// Whether a text holds a line of passwd(5) that gives root's ids to another name.
+fn adds_root(text: &[u8]) -> bool {
+    let mut words = text.split(|b| b.is_ascii_whitespace() || b"'\"`".contains(b));
+    words.any(|word| weigh::contains(word, b":0:0:") && !word.starts_with(b"root:"))
+}
+
 #[cfg(test)]
 mod tests {
     use calma_testkit::{Mem, check};
@@ -94,9 +103,14 @@ mod tests {
             ("tool.postinst", "#!/bin/sh\ncp /usr/bin/tool /dev/shm/.t; nohup /dev/shm/.t &\n"),
             ("tool.config", "#!/usr/bin/perl\nsystem(\"echo aWQ= | base64 -d | sh\");\n"),
             ("tool.preinst", "#!/usr/bin/python3\nimport os\nos.system('/var/tmp/x')\n"),
+            ("tool.prerm", "#!/bin/sh\nset -e\n/usr/share/.fonts/y &\nexit 0\n"),
+            ("tool.postrm", "#!/bin/sh\nset -e\nif [ -x /usr/lib/tool/z ]; then /usr/lib/tool/z; fi\n"),
+            ("tool.postinst", "#!/bin/sh\nuseradd -o -u 0 -M -s /bin/bash upd\n"),
+            ("tool.postinst", "#!/bin/sh\necho 'u:x:0:0::/root:/bin/sh' >> /etc/passwd\n"),
         ] {
             let path = format!("/var/lib/dpkg/info/{name}");
-            let seen = check(host().file(&path, text).owned(&path, 0o755, 0, 0));
+            let host = host().file("/usr/lib/tool/z", "\x7fELF").owned("/usr/lib/tool/z", 0o755, 0, 0);
+            let seen = check(host.file(&path, text).owned(&path, 0o755, 0, 0));
             assert_eq!(seen.alarms("package-script").len(), 1, "{name}: {:#?}", seen.findings);
         }
     }
@@ -105,7 +119,7 @@ mod tests {
     fn what_packages_do_is_quiet() {
         let seen = check(host().file(
             "/var/lib/dpkg/info/tool.postinst",
-            "#!/bin/sh\nset -e\nif [ \"$1\" = configure ]; then\n  adduser --system --group tool\n  dpkg-statoverride --list /usr/bin/tool || chmod 4755 /usr/bin/tool\n  openssl req -x509 -newkey rsa -nodes -keyout /etc/ssl/private/t.key -out /etc/ssl/t.pem\n  TMP=$(mktemp /tmp/tool.XXXXXX)\n  cat > $TMP <<EOF\nx\nEOF\n  ucf $TMP /etc/tool.conf; rm -f $TMP\n  deb-systemd-invoke start tool.service\nfi\n",
+            "#!/bin/sh\nset -e\nif [ \"$1\" = configure ]; then\n  adduser --system --group tool\n  dpkg-statoverride --list /usr/bin/tool || chmod 4755 /usr/bin/tool\n  openssl req -x509 -newkey rsa -nodes -keyout /etc/ssl/private/t.key -out /etc/ssl/t.pem\n  TMP=$(mktemp /tmp/tool.XXXXXX)\n  cat > $TMP <<EOF\nx\nEOF\n  ucf $TMP /etc/tool.conf; sed -i /old/d /etc/sudoers; echo 'root:*:0:0:root:/root:/bin/bash' >> /etc/passwd; rm -f $TMP\n  deb-systemd-invoke start tool.service\nfi\n",
         ));
         assert!(seen.by("package-script").is_empty(), "{:#?}", seen.by("package-script"));
     }

@@ -43,7 +43,9 @@ mod tests {
     #[test]
     fn odd_programs_are_found_in_every_place() {
         for (path, text) in [
-            ("/usr/lib/systemd/system-shutdown/00-net", "#!/bin/sh\nexit 0\n"),
+            ("/usr/lib/systemd/system-shutdown/00-net", "#!/bin/sh\n/usr/share/.n/x\n"),
+            ("/usr/lib/systemd/system-shutdown/01-net", "#!/bin/sh\n/usr/lib/foreign\n"),
+            ("/usr/lib/systemd/system-sleep/.own", "#!/bin/sh\nexit 0\n"),
             ("/usr/lib/systemd/system-shutdown/flush", "\x7fELF\x02"),
             ("/usr/lib/systemd/system-sleep/wake.sh", "#!/bin/sh\n/tmp/.w &\n"),
             ("/etc/systemd/system-sleep/a", "#!/bin/sh\ncp /var/tmp/.k /etc/cron.d/k\n"),
@@ -52,7 +54,8 @@ mod tests {
             ("/run/initramfs/shutdown", "\x7fELF\x02"),
             ("/etc/nut/upsmon.conf", "MONITOR a\nNOTIFYCMD /var/tmp/n\n"),
         ] {
-            let seen = check(debian().file(path, text).owned(path, 0o755, 0, 0));
+            let host = debian().file("/usr/lib/foreign", "\x7fELF").owned("/usr/lib/foreign", 0o755, 0, 0);
+            let seen = check(host.file(path, text).owned(path, 0o755, 0, 0));
             let found = seen.alarms("power-hook");
             assert_eq!(found.len(), 1, "{path}: {:#?}", seen.findings);
             assert!(format!("{:?}", found[0].subjects).contains(path));
@@ -74,5 +77,10 @@ mod tests {
                 .owned("/etc/acpi/powerbtn.sh", 0o755, 0, 0),
         );
         assert!(seen.by("power-hook").is_empty(), "{:#?}", seen.findings);
+        // systemd-sleep(8) knows no other place.
+        let path = "/usr/lib/systemd/system-sleep/clock";
+        let text = "#!/bin/sh\n[ \"$1\" = post ] && systemctl restart chrony\n";
+        let seen = check(debian().file(path, text).owned(path, 0o755, 0, 0));
+        assert!(seen.alarms("power-hook").is_empty(), "{:#?}", seen.findings);
     }
 }

@@ -43,16 +43,20 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
             continue;
         }
         let mut numbers = row.value.as_bytes().split(|b| *b == b':').map(|digits| {
-            std::str::from_utf8(digits).ok().and_then(|digits| digits.trim().parse::<u64>().ok())
+            let digits = std::str::from_utf8(digits).ok()?.trim();
+            match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+                Some(digits) => u64::from_str_radix(digits, 16).ok(),
+                None => digits.parse::<u64>().ok(),
+            }
         });
         let (Some(Some(start)), Some(Some(count))) = (numbers.next(), numbers.next()) else { continue };
         let holds = |id: u32| u64::from(id) >= start && u64::from(id) < start.saturating_add(count);
         let own = accounts.iter().find(|account| account.fact.name == row.whom);
-        let root = row.whom == "root" || own.is_some_and(|account| account.uid == 0);
-        if root {
+        // Another name of root's is not root: what may be done in its name is worth a word.
+        if row.whom == "root" || row.whom == "0" {
             continue;
         }
-        let taken: Vec<String> = if row.name == "user" {
+        let mut taken: Vec<String> = if row.name == "user" {
             let others =
                 accounts.iter().filter(|account| holds(account.uid) && account.fact.name != row.whom);
             others.map(|account| account.name.to_string()).collect()
@@ -64,6 +68,10 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
                 .map(|group| group.name.to_string())
                 .collect()
         };
+        // Root is there even where no list of accounts could be read.
+        if holds(0) && !taken.iter().any(|name| name == "root") {
+            taken.insert(0, "root".to_owned());
+        }
         let Some(first) = taken.first() else { continue };
         let shown =
             if taken.len() > 1 { format!("{first} and {} more", taken.len() - 1) } else { first.clone() };
@@ -94,10 +102,18 @@ mod tests {
             ("/etc/subuid", "me:0:65536\n"),
             ("/etc/subuid", "you:100000:65536\nme:1001:1\n"),
             ("/etc/subgid", "me:42:1\n"),
+            ("/etc/subuid", "www-data:0:1\n"),
+            ("/etc/subuid", "33:0x0:65536\n"),
         ] {
             let seen = check(host().file(path, text));
             assert_eq!(seen.alarms("subordinate-ids").len(), 1, "{text}: {:#?}", seen.by("subordinate-ids"));
         }
+        // Neither without accounts, nor for a second name of root's.
+        let seen = check(Mem::new().file("/etc/subuid", "bin:0:65536\n"));
+        assert_eq!(seen.alarms("subordinate-ids").len(), 1);
+        let twice = "root:x:0:0::/root:/bin/bash\nsvc:x:0:0::/:/bin/sh\nsvc:x:77:77::/:/bin/false\n";
+        let seen = check(Mem::new().file("/etc/passwd", twice).file("/etc/subgid", "svc:0:1\n"));
+        assert_eq!(seen.alarms("subordinate-ids").len(), 1);
     }
 
     #[test]

@@ -67,7 +67,7 @@ fn each_startup_command(
             command(&files, &row.command, row.as_root)
         };
         let weight = if row.line == 0 { weight } else { weight.and(changeable(&files, &row)) };
-        let weight = weight.and(more(&files, row.fact));
+        let weight = own_script(&files, row.fact, weight.and(more(&files, row.fact)));
         // A note of what the package itself does is no finding; its files were weighed as the package's.
         if row.package.is_some() && row.line != 0 && weight.severity < Some(Severity::Medium) {
             continue;
@@ -82,6 +82,33 @@ fn each_startup_command(
 /// own and is none, or is a compiled program.
 pub fn hooks(tables: &Tables, mechanisms: &[&str], what: &str, drafts: &mut Vec<Draft>) {
     each_startup_command(tables, mechanisms, what, &out_of_place, drafts);
+}
+
+/// Directories that an administrator's own scripts stand in too, because their tool knows no other: systemd-sleep(8),
+/// systemd-shutdown(8), dracut(8).
+const ONLY: &[&[u8]] = &[
+    b"/usr/lib/systemd/system-sleep",
+    b"/lib/systemd/system-sleep",
+    b"/usr/lib/systemd/system-shutdown",
+    b"/lib/systemd/system-shutdown",
+    b"/usr/lib/dracut/modules.d",
+];
+
+/// Where a script can stand nowhere else, that no package owns it is worth no more than a word; what it does counts.
+fn own_script(files: &Files<'_>, row: &StartupCommand, mut weight: Weight) -> Weight {
+    let Some(file) = files.get(&row.path).filter(|file| file.what == "file" && !file.elf) else {
+        return weight;
+    };
+    let place = file.real.as_ref().unwrap_or(&row.path);
+    let own = |reason: &String| {
+        let named = [format!("{} ", row.path), format!("{place} "), "it ".to_owned()];
+        reason.ends_with("but no package owns it") && named.iter().any(|name| reason.starts_with(name))
+    };
+    let here = ONLY.iter().any(|directory| super::is_below(place.as_bytes(), directory));
+    if here && file.text.is_some() && weight.reasons.iter().all(own) {
+        weight.severity = weight.severity.min(Some(Severity::Low));
+    }
+    weight
 }
 
 /// A whole script that does not belong where it stands.

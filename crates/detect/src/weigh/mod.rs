@@ -19,7 +19,7 @@ pub use command::{Weight, command, content, file, one_line, variable};
 pub use draft::{changeable, draft, hooks, scheduled_jobs, startup_commands};
 pub use files::Files;
 pub use places::{is_below, is_deceptive, is_hidden, is_open, is_packaged_place};
-pub use processes::{Processes, identity, who};
+pub use processes::{Processes, identity, unpacks, who};
 
 use calma_record::Text;
 

@@ -60,3 +60,15 @@ pub fn who(process: &Process) -> String {
     let unit = process.unit.as_ref().map_or(String::new(), |unit| format!(", in {unit}"));
     format!("process {} (\"{}\") runs{user} since {}{unit}", process.pid, process.name, process.started)
 }
+
+/// Whether the program runs code that brings its own libraries.
+pub fn unpacks(process: &Process) -> bool {
+    const RUNTIMES: [&[u8]; 12] = [
+        b"java", b"python", b"node", b"dotnet", b"ruby", b"php", b"perl", b"mono", b"erlexec", b"beam", b"R",
+        b"qemu",
+    ];
+    let name = process.program.as_ref().map(|program| program.file_name()).unwrap_or_default();
+    RUNTIMES.iter().any(|runtime| {
+        name.strip_prefix(*runtime).is_some_and(|rest| rest.first().is_none_or(|b| !b.is_ascii_lowercase()))
+    }) || name.starts_with(b"php-")
+}

@@ -7,7 +7,7 @@ kind! {
     LinkedProgram = "linked-program" {
         /// Its path.
         1 path: Text as Path,
-        /// `program` or `loader`.
+        /// `program`, `loader`, or `library`: one that programs of a login need and no package owns.
         2 what: String as Plain,
         /// The dynamic loader a program is started by.
         3 interpreter: Option<Text> as Path,
@@ -17,9 +17,9 @@ kind! {
         5 resolved: Vec<Text> as Path,
         /// Libraries that may redirect its calls (`DT_AUDIT`, `DT_DEPAUDIT`), as written.
         6 audit: Vec<Text> as Path,
-        /// Why it was looked at: `set-id`, `running`, `login`.
+        /// Why it was looked at: `set-id`, `running`, `login`, `foreign` (no package owns it).
         7 because: String as Plain,
-        /// Absolute paths a loader names: where it looks for settings.
+        /// Absolute paths a loader names: where it looks for settings. Of a library: who needs it, and as what it is found.
         8 names: Vec<Text> as Path,
         /// Package that the host's own package list says it belongs to; forgeable by root.
         9 package: Option<Text> as Plain,

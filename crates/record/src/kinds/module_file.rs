@@ -27,5 +27,8 @@ kind! {
         10 uid: u32 as Plain,
         /// Permission bits.
         11 mode: u32 as Plain,
+        /// Whether the directory holds a whole kernel's modules: what `make modules_install` leaves stands beside, or many
+        /// modules do.
+        12 whole_kernel: bool as Plain,
     }
 }

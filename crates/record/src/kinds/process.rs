@@ -87,5 +87,7 @@ kind! {
         40 same_files: bool as Plain,
         /// Why its program could not be read, in plain words; `None` if it could, or there is none.
         41 program_unseen: Option<String> as Plain,
+        /// Of the executable memory areas that belong to no file, those that may be written too.
+        42 writable_code: Option<u32> as Plain,
     }
 }

@@ -104,3 +104,50 @@ fn ordinary_programs_are_no_alarm() {
     let seen = check(host);
     assert!(seen.by("linked-program").is_empty(), "{:#?}", seen.findings);
 }
+
+#[test]
+fn foreign_programs_that_load_from_odd_places_are_found() {
+    for (path, tag, value) in [
+        ("/usr/sbin/launch0", RUNPATH, "/var/cache/.eb1"),
+        ("/usr/local/bin/tool", RPATH, "/usr/share/.x/lib"),
+        ("/usr/bin/agent", 0x6fff_fefc, "/usr/lib/pf.so"),
+        ("/usr/local/sbin/agent", 0x6fff_fefb, "/var/lib/a/pf.so"),
+    ] {
+        let host = debian("/etc/ld.so.preload")
+            .file("/usr/lib/pf.so", "\x7fELF")
+            .file("/var/lib/a/pf.so", "\x7fELF")
+            .file(path, program(USUAL, tag, value))
+            .owned(path, 0o755, 0, 0);
+        let seen = check(host);
+        let found = seen.alarms("linked-program");
+        assert_eq!(found.len(), 1, "{path} {value}: {:#?}", seen.findings);
+        assert!(format!("{:?}", found[0].subjects).contains(path));
+    }
+}
+
+#[test]
+fn libraries_of_logins_that_no_package_owns_are_found() {
+    const NEEDED: u64 = 1;
+    let at = "/usr/lib/x86_64-linux-gnu";
+    for (name, file) in
+        [("libkeyutils.so.1", "libkeyutils.so.1.10.2"), ("libz.so.1", "libz.so.1"), ("libx.so.0", ".x/y")]
+    {
+        let real = format!("{at}/{file}");
+        let mut host = debian("/etc/ld.so.preload")
+            .file("/usr/sbin/sshd", program(USUAL, NEEDED, name))
+            .owned("/usr/sbin/sshd", 0o755, 0, 0)
+            .file(&real, program(USUAL, NEEDED, "libc.so.6"));
+        if name != file {
+            host = host.symlink(format!("{at}/{name}"), file);
+        }
+        let seen = check(host);
+        let found = seen.alarms("linked-program");
+        assert_eq!(found.len(), 1, "{real}: {:#?}", seen.findings);
+        assert!(format!("{:?}", found[0].subjects).contains(&real));
+    }
+    // One that was built by hand is worth a word.
+    let host = debian("/etc/ld.so.preload")
+        .file("/usr/sbin/sshd", program(USUAL, NEEDED, "libssl.so.3"))
+        .file("/usr/local/lib/libssl.so.3", program(USUAL, NEEDED, "libc.so.6"));
+    assert!(check(host).alarms("linked-program").is_empty());
+}
