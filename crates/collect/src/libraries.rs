@@ -50,3 +50,20 @@ pub(crate) fn find(tree: &dyn Tree, name: &[u8]) -> Option<Vec<u8>> {
     let (before, after) = (name.get(..at)?, name.get(at + length..)?);
     values.iter().map(|value| [before, value, after].concat()).find(|path| tree.meta(path).is_ok())
 }
+
+/// Every file that the loader may take for a library's bare name: in each directory, and below it those for processors that
+/// can do more, which win (ld.so(8), glibc-hwcaps).
+pub(crate) fn all(tree: &dyn Tree, name: &[u8]) -> Vec<Vec<u8>> {
+    if name.contains(&b'/') {
+        return find(tree, name).into_iter().collect();
+    }
+    let mut places = Vec::new();
+    for directory in directories(tree) {
+        let above = join(&directory, b"glibc-hwcaps");
+        let able = tree.list(&above).unwrap_or_default();
+        places.extend(able.iter().take(16).map(|entry| join(&above, entry.name.as_bytes())));
+        places.push(directory);
+    }
+    let paths = places.iter().map(|place| join(place, name));
+    paths.filter(|path| tree.meta(path).is_ok()).collect()
+}

@@ -93,24 +93,31 @@ fn login_libraries(context: &Context, out: &mut Out) -> Flow {
             found.rpath.iter().chain(&found.runpath).map(|place| origin(place.as_bytes(), &path)).collect();
         for name in found.needed {
             let beside = places.iter().map(|place| join(place, name.as_bytes()));
-            let named = beside.into_iter().find(|path| path.starts_with(b"/") && tree.meta(path).is_ok());
-            let Some(named) = named.or_else(|| libraries::find(tree, name.as_bytes())) else { continue };
-            let real = resolve(tree, &named).unwrap_or_else(|_| named.clone());
-            if !seen.insert(real.clone()) {
-                continue;
+            let beside = beside.into_iter().find(|path| path.starts_with(b"/") && tree.meta(path).is_ok());
+            let named = beside.into_iter().chain(libraries::all(tree, name.as_bytes()));
+            for named in named {
+                let real = resolve(tree, &named).unwrap_or_else(|_| named.clone());
+                if seen.insert(real.clone()) {
+                    library(context, &path, &named, &real, out)?;
+                    waiting.push(real);
+                }
             }
-            let mut row = row(context, &real, "library");
-            if row.packages_known && row.package.is_none() {
-                describe::file(context, &named, out)?;
-                describe::file(context, &real, out)?;
-                row.because = "login".to_owned();
-                row.names = vec![path.as_slice().into(), named.into()];
-                out.fact(Source::file(real.as_slice()), row)?;
-            }
-            waiting.push(real);
         }
     }
     out.flow()
+}
+
+/// A library that `needs` asks for, if no package owns it.
+fn library(context: &Context, needs: &[u8], named: &[u8], real: &[u8], out: &mut Out) -> Flow {
+    let mut row = row(context, real, "library");
+    if !row.packages_known || row.package.is_some() {
+        return out.flow();
+    }
+    describe::file(context, named, out)?;
+    describe::file(context, real, out)?;
+    row.because = "login".to_owned();
+    row.names = vec![needs.into(), named.into()];
+    out.fact(Source::file(real), row)
 }
 
 /// The programs that matter most by their real path, and why.
@@ -131,8 +138,9 @@ fn programs(context: &Context) -> BTreeMap<Vec<u8>, &'static str> {
         b"/usr/libexec",
         b"/usr/lib/polkit-1",
         b"/usr/lib",
+        b"/usr/lib/*",
+        b"/usr/libexec/*",
         b"/root/bin",
-        b"/opt/bin",
     ];
     for directory in startup::directories(context, directories) {
         for (entry, meta) in
@@ -142,7 +150,10 @@ fn programs(context: &Context) -> BTreeMap<Vec<u8>, &'static str> {
             let Some(meta) = meta else { continue };
             if meta.mode & 0o6000 != 0 {
                 found.insert(resolve(tree, &path).unwrap_or(path), "set-id");
-            } else if meta.kind == FileKind::File && meta.mode & 0o111 != 0 {
+            } else if meta.kind == FileKind::File
+                && meta.mode & 0o111 != 0
+                && context.packages().owner(&path) == Owner::Nobody
+            {
                 // A package's list tells its own programs; the others may be anything.
                 let real = resolve(tree, &path).unwrap_or(path);
                 if context.packages().owner(&real) == Owner::Nobody && foreign < PROGRAMS / 2 {
