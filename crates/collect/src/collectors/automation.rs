@@ -326,7 +326,13 @@ fn file(context: &Context, path: &[u8], how: Read, mechanism: Mechanism, out: &m
     let who = Who::root();
     let commands = match how {
         Read::Program => return mechanism.program_as(context, path, &who, out),
-        Read::Script => return mechanism.script_as(context, path, &who, out),
+        Read::Script => {
+            mechanism.script_as(context, path, &who, out)?;
+            if !path.ends_with(b".groovy") {
+                return out.flow();
+            }
+            settings::read(context, path, WHAT, out)?.map(|bytes| calma_formats::pipeline::groovy(&bytes))
+        }
         Read::Sourced => return mechanism.sourced(context, path, WHAT, out),
         Read::After(names) => {
             settings::read(context, path, WHAT, out)?.map(|bytes| parse::after(&bytes, names))

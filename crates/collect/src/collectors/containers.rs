@@ -55,6 +55,7 @@ const DAEMONS: &[&[u8]] = &[b"/etc/docker/daemon.json", b"/var/snap/docker/curre
 /// Where kubelets of kubeadm, k3s and rke2 find pods to start without being told by a cluster.
 const PODS: &[&[u8]] = &[
     b"/etc/kubernetes/manifests/*",
+    b"/etc/kubernetes/manifests/.*",
     b"/var/lib/rancher/k3s/agent/pod-manifests/*",
     b"/var/lib/rancher/rke2/agent/pod-manifests/*",
 ];
@@ -227,7 +228,9 @@ fn pods(context: &Context, found: &mut Found, out: &mut Out) -> Flow {
     let mut paths: Vec<Vec<u8>> = PODS.iter().flat_map(|pattern| settings::glob(tree, pattern)).collect();
     let kubelet = settings::read(context, b"/var/lib/kubelet/config.yaml", WHAT, out)?;
     if let Some(place) = kubelet.and_then(|text| static_pod::place(&text)) {
-        paths.extend(settings::glob(tree, &join(place.as_bytes(), b"*")));
+        for pattern in [&b"*"[..], b".*"] {
+            paths.extend(settings::glob(tree, &join(place.as_bytes(), pattern)));
+        }
     }
     paths.sort();
     paths.dedup();

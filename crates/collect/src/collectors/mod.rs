@@ -19,6 +19,7 @@ mod covered_places;
 mod database_settings;
 mod declared_files;
 mod desktop_starts;
+mod extensions;
 mod file_walk;
 mod firmware;
 mod git_settings;
@@ -26,12 +27,14 @@ mod hidden_processes;
 mod init_scripts;
 mod interpreter_starts;
 mod kernel_settings;
+mod kubelet;
 mod linked_programs;
 mod loader;
 mod log_rotation;
 mod log_settings;
 mod login_scripts;
 mod mail_commands;
+mod mail_rules;
 mod module_settings;
 mod modules;
 mod mounts;
@@ -46,6 +49,7 @@ mod packages;
 mod packet_queues;
 mod pam_rules;
 mod pid_range;
+mod pipelines;
 mod plugin_settings;
 mod polkit_rules;
 mod power_hooks;
@@ -88,6 +92,7 @@ pub static ALL: &[crate::Collector] = &[
     database_settings::COLLECTOR,
     declared_files::COLLECTOR,
     desktop_starts::COLLECTOR,
+    extensions::COLLECTOR,
     file_walk::COLLECTOR,
     firmware::COLLECTOR,
     git_settings::COLLECTOR,
@@ -95,12 +100,14 @@ pub static ALL: &[crate::Collector] = &[
     init_scripts::COLLECTOR,
     interpreter_starts::COLLECTOR,
     kernel_settings::COLLECTOR,
+    kubelet::COLLECTOR,
     linked_programs::COLLECTOR,
     loader::COLLECTOR,
     log_rotation::COLLECTOR,
     log_settings::COLLECTOR,
     login_scripts::COLLECTOR,
     mail_commands::COLLECTOR,
+    mail_rules::COLLECTOR,
     module_settings::COLLECTOR,
     modules::COLLECTOR,
     mounts::COLLECTOR,
@@ -115,6 +122,7 @@ pub static ALL: &[crate::Collector] = &[
     packet_queues::COLLECTOR,
     pam_rules::COLLECTOR,
     pid_range::COLLECTOR,
+    pipelines::COLLECTOR,
     plugin_settings::COLLECTOR,
     polkit_rules::COLLECTOR,
     power_hooks::COLLECTOR,

@@ -22,6 +22,23 @@ pub(super) const COLLECTOR: Collector = Collector {
 const WHAT: &str = "settings of backups and security programs";
 const PROTECTION: Area = Area("protection");
 
+/// Scripts of backups and scanners.
+const SCRIPTS: &[&str] = &[
+    "/etc/cron.hourly/*",
+    "/etc/cron.daily/*",
+    "/etc/cron.weekly/*",
+    "/etc/cron.monthly/*",
+    "/usr/local/bin/*",
+    "/usr/local/sbin/*",
+    "/root/*.sh",
+    "/root/bin/*",
+    "/opt/*/*.sh",
+    "/opt/*/bin/*",
+    "/srv/*/*.sh",
+    "/etc/backup.d/*",
+    "/etc/backup/*",
+];
+
 /// Which files, how, and whose they are.
 const FILES: &[(&[&str], Program, &str)] = &[
     (&["/etc/rsnapshot.conf", "/etc/rsnapshot.d/*"], Program::Backup, "rsnapshot"),
@@ -138,6 +155,25 @@ fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
             let Some(bytes) = settings::read(context, &path, WHAT, out)? else { continue };
             for state in parse::commented_jobs(&bytes) {
                 put(&path, state, "cron", out)?;
+            }
+        }
+    }
+    for pattern in SCRIPTS {
+        for path in settings::glob(tree, pattern.as_bytes()) {
+            if !tree
+                .meta_followed(&path)
+                .is_ok_and(|meta| meta.kind == FileKind::File && meta.size < 256 << 10)
+            {
+                continue;
+            }
+            let Some(bytes) = settings::read(context, &path, WHAT, out)? else { continue };
+            let shell = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+            if !shell.starts_with(b"#!") || !shell.windows(2).any(|pair| pair == b"sh") {
+                continue;
+            }
+            if let Some(state) = parse::ends_early(&bytes) {
+                // What it is for, from its name and its text.
+                put(&path, parse::State { value: bytes.into(), ..state }, "script", out)?;
             }
         }
     }

@@ -7,6 +7,7 @@ mod agent_command;
 mod at_job;
 mod authorized_keys;
 mod automation_command;
+mod backup_destroyed;
 mod boot_entry;
 mod boot_hook;
 mod bpf;
@@ -23,6 +24,7 @@ mod desktop_start;
 mod disguised_program;
 mod doctored_process;
 mod exposed_secret;
+mod extension;
 mod fake_kernel_thread;
 mod firmware;
 mod foreign_library;
@@ -43,12 +45,14 @@ mod io_uring;
 mod ioc_match;
 mod kernel_hook;
 mod kernel_program;
+mod kubelet;
 mod linked_program;
 mod loader;
 mod log_rotation;
 mod log_suppression;
 mod login_scripts;
 mod mail_command;
+mod mail_rule;
 mod masked_watcher;
 mod memory_program;
 mod module_setting;
@@ -66,6 +70,7 @@ mod package_source;
 mod packet_queue;
 mod packet_socket;
 mod pam_rules;
+mod pipeline_command;
 mod plugin_setting;
 mod polkit_rule;
 mod power_hook;
@@ -104,6 +109,7 @@ pub static ALL: &[crate::Detector] = &[
     at_job::DETECTOR,
     authorized_keys::DETECTOR,
     automation_command::DETECTOR,
+    backup_destroyed::DETECTOR,
     boot_entry::DETECTOR,
     boot_hook::DETECTOR,
     bpf::DETECTOR,
@@ -120,6 +126,7 @@ pub static ALL: &[crate::Detector] = &[
     disguised_program::DETECTOR,
     doctored_process::DETECTOR,
     exposed_secret::DETECTOR,
+    extension::DETECTOR,
     fake_kernel_thread::DETECTOR,
     firmware::DETECTOR,
     foreign_library::DETECTOR,
@@ -140,12 +147,14 @@ pub static ALL: &[crate::Detector] = &[
     ioc_match::DETECTOR,
     kernel_hook::DETECTOR,
     kernel_program::DETECTOR,
+    kubelet::DETECTOR,
     linked_program::DETECTOR,
     loader::DETECTOR,
     log_rotation::DETECTOR,
     log_suppression::DETECTOR,
     login_scripts::DETECTOR,
     mail_command::DETECTOR,
+    mail_rule::DETECTOR,
     masked_watcher::DETECTOR,
     memory_program::DETECTOR,
     module_setting::DETECTOR,
@@ -163,6 +172,7 @@ pub static ALL: &[crate::Detector] = &[
     packet_queue::DETECTOR,
     packet_socket::DETECTOR,
     pam_rules::DETECTOR,
+    pipeline_command::DETECTOR,
     plugin_setting::DETECTOR,
     polkit_rule::DETECTOR,
     power_hook::DETECTOR,

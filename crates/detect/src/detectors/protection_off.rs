@@ -2,8 +2,9 @@
 
 use crate::weigh::{self, Weight};
 use crate::{Card, Detector, Draft, Row, Tables};
-use calma_record::kinds::{SystemSetting, Unit};
+use calma_record::kinds::{ScheduledJob, SystemSetting, Unit};
 use calma_record::{Certainty, Severity, Text};
+use std::collections::BTreeMap;
 
 /// This detector.
 pub(super) const DETECTOR: Detector = Detector {
@@ -20,12 +21,42 @@ pub(super) const DETECTOR: Detector = Detector {
 };
 
 fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
+    let mut off: BTreeMap<&Text, Vec<Row<'_, SystemSetting>>> = BTreeMap::new();
     for row in tables.of::<SystemSetting>().filter(|row| row.area == "protection") {
-        drafts.extend(setting(&row));
+        if row.name == "commented-out" && row.package.is_none() {
+            off.entry(&row.fact.path).or_default().push(row);
+        } else if !super::watcher_setting::tells(tables, &row) {
+            drafts.extend(setting(&row));
+        }
+    }
+    for (path, rows) in off {
+        match whole_timetable(tables, path, &rows) {
+            Some(draft) => drafts.push(draft),
+            None => drafts.extend(rows.iter().filter_map(setting)),
+        }
     }
     for row in tables.of::<Unit>() {
         drafts.extend(unit(&row));
     }
+}
+
+/// A timetable of nothing but backups, of which every job is a comment.
+fn whole_timetable(tables: &Tables, path: &Text, rows: &[Row<'_, SystemSetting>]) -> Option<Draft> {
+    if tables.of::<ScheduledJob>().any(|job| job.fact.path == *path) {
+        return None;
+    }
+    let jobs: Vec<_> = rows.iter().filter(|row| protects(row.value.as_bytes()).is_some()).collect();
+    let kind = protects(path.file_name()).or_else(|| protects(jobs.first()?.value.as_bytes()))?;
+    if jobs.len() < 2 && protects(path.file_name()).is_none() {
+        return None;
+    }
+    let identity = [path.as_bytes(), b"\0commented-out"].concat();
+    let title = format!("Every job of the timetable of the {kind} is switched off");
+    let draft = Draft::new(Severity::Medium, Certainty::Possible, identity, title).path(path);
+    let shown = rows.iter().take(4).map(|row| {
+        format!("line {} stands there as a comment: {}", row.line, crate::entry::short(&row.value))
+    });
+    Some(draft.saw_all(shown).from(rows.first()?, "that it does not run"))
 }
 
 /// Words in names and commands of what makes backups or watches over a system.
@@ -104,6 +135,14 @@ fn setting(row: &Row<'_, SystemSetting>) -> Option<Draft> {
             let severity = if row.package.is_some() { Severity::Low } else { Severity::Medium };
             let reason = "it may not be executed, or its name is none that cron's directories run".to_owned();
             (Weight::of(severity, reason), format!("A {kind} in cron's directories does not run"))
+        }
+        "ends-early" => {
+            let kind = protects(row.path.file_name()).or_else(|| protects(value))?;
+            let fact = format!("line {} of {} ends it, and what it is for stands behind", row.line, row.path);
+            let identity = [row.path.as_bytes(), b"\0ends-early"].concat();
+            let title = format!("The {kind} ends before it begins");
+            let draft = Draft::new(Severity::Medium, Certainty::Possible, identity, title);
+            return Some(draft.path(&row.path).saw(fact).from(row, "where it ends"));
         }
         "excludes" => {
             let backup = !matches!(row.whom.as_bytes(), b"AIDE" | b"ClamAV" | b"OSSEC or Wazuh");
@@ -285,6 +324,10 @@ mod tests {
         for (path, text) in [
             ("/etc/rsnapshot.conf", "retain\tdaily\t0\nretain\tweekly\t0\nbackup\t/etc/\tlocalhost/\n"),
             ("/etc/borgmatic/config.yaml", "source_directories:\n    - /home\nexclude_patterns:\n    - /\n"),
+            ("/etc/rsnapshot.conf", "snapshot_root\t/srv/b/\nretain\talpha\t3\n#backup\t/etc/\tlocalhost/\n"),
+            ("/etc/cron.d/backup", "# nightly\n#0 2 * * * root /usr/local/sbin/save-all\n"),
+            ("/etc/cron.d/nightly", "#0 2 * * * root restic backup /srv\n#0 4 * * * root borg create x\n"),
+            ("/usr/local/sbin/nightly", "#!/bin/bash\nexit 0\nmysqldump -A > /srv/x\n"),
             ("/etc/borgmatic.d/a.yaml", "source_directories: []\n"),
             ("/etc/restic/excludes", "# all\n/*\n"),
             ("/etc/aide/aide.conf", "/etc R\n!/usr/bin\n"),
@@ -302,7 +345,7 @@ mod tests {
             ),
         ] {
             let seen = check(Mem::new().file(path, text));
-            let found = seen.alarms("protection-off");
+            let found = [seen.alarms("protection-off"), seen.alarms("watcher-setting")].concat();
             assert_eq!(found.len(), 1, "{path}: {:#?}", seen.findings);
             assert!(format!("{:?}", found[0].subjects).contains(path));
         }

@@ -86,6 +86,18 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
     }
 }
 
+/// Whether this detector says something of the same line of the same file, medium or worse.
+pub(super) fn tells(tables: &Tables, other: &SystemSetting) -> bool {
+    let files = Files::new(tables);
+    tables.of::<SystemSetting>().any(|row| {
+        row.area == "watcher setting"
+            && row.line == other.line
+            && row.path == other.path
+            && row.package.is_none()
+            && passes_over(&files, &row).severity >= Some(Severity::Medium)
+    })
+}
+
 /// A directory or file that an intruder would want left out, and nobody else.
 fn odd(path: &[u8]) -> bool {
     // What rkhunter's own comments and packages name.

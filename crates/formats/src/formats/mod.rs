@@ -27,11 +27,13 @@ pub mod group;
 pub mod init_jobs;
 pub mod interpreter_start;
 pub mod kernel_hooks;
+pub mod kubelet;
 pub mod loader;
 pub mod log_settings;
 pub mod logrotate;
 pub mod lxc;
 pub mod mail_commands;
+pub mod mail_rules;
 pub mod modprobe;
 pub mod modules;
 pub mod mountinfo;
@@ -45,6 +47,7 @@ pub mod package_sources;
 pub mod packet_queue;
 pub mod pam;
 pub mod passwd;
+pub mod pipeline;
 pub mod plugins;
 pub mod polkit;
 pub mod posix_acl;
@@ -99,11 +102,13 @@ pub static ALL: &[crate::Format] = &[
     init_jobs::FORMAT,
     interpreter_start::FORMAT,
     kernel_hooks::FORMAT,
+    kubelet::FORMAT,
     loader::FORMAT,
     log_settings::FORMAT,
     logrotate::FORMAT,
     lxc::FORMAT,
     mail_commands::FORMAT,
+    mail_rules::FORMAT,
     modprobe::FORMAT,
     modules::FORMAT,
     mountinfo::FORMAT,
@@ -117,6 +122,7 @@ pub static ALL: &[crate::Format] = &[
     packet_queue::FORMAT,
     pam::FORMAT,
     passwd::FORMAT,
+    pipeline::FORMAT,
     plugins::FORMAT,
     polkit::FORMAT,
     posix_acl::FORMAT,

@@ -19,6 +19,7 @@ pub const FORMAT: Format = Format {
     ],
     feed: |bytes| {
         drop(commented_jobs(bytes));
+        drop(ends_early(bytes));
         drop(states(bytes, Program::Backup));
         for program in [Program::Aide, Program::Clam, Program::Ossec, Program::Rkhunter, Program::Paths] {
             drop(states(bytes, program));
@@ -79,6 +80,44 @@ pub fn commented_jobs(bytes: &[u8]) -> Vec<State> {
         }
     }
     jobs
+}
+
+/// Where a shell script ends before what it is for: an `exit` that stands alone outside any condition, and what follows.
+pub fn ends_early(bytes: &[u8]) -> Option<State> {
+    let (mut depth, mut end) = (0_i32, None::<(u32, Text)>);
+    let mut behind = 0_u32;
+    for (line, text) in lines::meaningful(bytes).take(10_000) {
+        if end.is_some() {
+            behind += u32::from(!matches!(text, b"exit" | b"exit 0" | b"fi" | b"}" | b"done"));
+            continue;
+        }
+        // A text between marks is none of the script's commands; nothing is said of scripts that hold one.
+        if text.windows(2).any(|pair| pair == b"<<") {
+            return None;
+        }
+        let alone = text.split(|b| matches!(b, b';' | b'#')).next().unwrap_or_default().trim_ascii();
+        let stops = alone.strip_prefix(b"exit").is_some_and(|rest| {
+            rest.is_empty() || (rest.starts_with(b" ") && rest.trim_ascii().iter().all(u8::is_ascii_digit))
+        }) || [&b"exec true"[..], b"exec /bin/true", b"exec /usr/bin/true", b"exec :"]
+            .contains(&alone);
+        if stops && depth == 0 {
+            end = Some((line, text.into()));
+            continue;
+        }
+        for word in text.split(|b| b" \t;".contains(b)) {
+            match word {
+                b"if" | b"case" | b"do" | b"{" => depth += 1,
+                b"fi" | b"esac" | b"done" | b"}" => depth -= 1,
+                _ if word.ends_with(b"(){") || word.ends_with(b"){") => depth += 1,
+                _ => {}
+            }
+        }
+        // `test -x /x || {`, joined lines: too deep rather than not deep enough.
+        if text.ends_with(b"\\") || text.ends_with(b"||") || text.ends_with(b"&&") {
+            depth = depth.max(1);
+        }
+    }
+    end.filter(|_| behind > 0).map(|(line, value)| State { line, name: "ends-early", value })
 }
 
 /// What a program's settings leave out or switch off.
@@ -198,6 +237,17 @@ fn backup(bytes: &[u8], states: &mut Vec<State>) {
             put("switched-off", text);
         }
     }
+    // rsnapshot.conf names each thing to back up in a line of its own.
+    let begins =
+        |word: &[u8]| lines::meaningful(bytes).find(|(_, text)| lines::words(text).next() == Some(word));
+    if let Some((line, text)) = begins(b"snapshot_root")
+        && begins(b"backup").is_none()
+        && begins(b"backup_script").is_none()
+        && begins(b"backup_exec").is_none()
+        && begins(b"include_conf").is_none()
+    {
+        states.push(State { line, name: "nothing-included", value: text.into() });
+    }
     // Some steps of the past may be kept for nothing; all of them is no backup.
     if let Some((line, value)) = last_none.filter(|_| none == keeps) {
         states.push(State { line, name: "keeps-none", value });
@@ -243,6 +293,16 @@ mod tests {
 
     fn told(bytes: &[u8], program: Program) -> Vec<(&'static str, String)> {
         states(bytes, program).into_iter().map(|state| (state.name, state.value.to_string())).collect()
+    }
+
+    #[test]
+    fn an_end_before_the_work_is_found() {
+        let line = |text: &str| ends_early(text.as_bytes()).map(|state| state.line);
+        assert_eq!(line("#!/bin/sh\nexit 0\nset -e\ntar c /etc\n"), Some(2));
+        assert_eq!(line("#!/bin/sh\nset -e\nexit # later\nrsync a b\n"), Some(3));
+        assert_eq!(line("#!/bin/sh\nif [ -x /a ]; then\n  exit 0\nfi\ntar c /etc\nexit 0\n"), None);
+        assert_eq!(line("#!/bin/sh\nf() {\n  exit 1\n}\ntar c /etc || exit 1\nexit 0\n"), None);
+        assert_eq!(line("#!/bin/sh\ncase $1 in\na)\n exit 0\n;;\nesac\ntar c x\n"), None);
     }
 
     #[test]
