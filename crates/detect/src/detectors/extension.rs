@@ -29,7 +29,8 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
             portable.entry(&row.fact.whom).or_default().push(row);
         }
     }
-    for (unit, rows) in portable {
+    for (unit, mut rows) in portable {
+        rows.sort_by(|a, b| order(a.fact).cmp(&order(b.fact)));
         drafts.extend(service(unit, &rows));
     }
 }
@@ -52,6 +53,10 @@ fn extension(files: &Files<'_>, row: &Row<'_, SystemSetting>) -> Option<Draft> {
         "An extension of the system brings something that starts by itself, or gives rights".to_owned();
     let written = if commands.is_empty() { Text::from(inside) } else { Text::from(commands) };
     weigh::draft(weight, row.path.as_bytes(), title, &row.path, 1, &written, row)
+}
+
+fn order(row: &SystemSetting) -> (&Text, &Text, &Text) {
+    (&row.path, &row.name, &row.value)
 }
 
 /// What of the machine a portable service may change.

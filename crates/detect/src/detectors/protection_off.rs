@@ -29,7 +29,8 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
             drafts.extend(setting(&row));
         }
     }
-    for (path, rows) in off {
+    for (path, mut rows) in off {
+        rows.sort_by_key(|row| row.line);
         match whole_timetable(tables, path, &rows) {
             Some(draft) => drafts.push(draft),
             None => drafts.extend(rows.iter().filter_map(setting)),
