@@ -213,7 +213,7 @@ pub(super) fn near() -> Vec<Plant> {
             .file("/home/maria/.ssh/config", "Host *.internal\n  ProxyJump gate.example.org\nHost old\n  ProxyCommand ssh -W %h:%p gate.example.org\nHost far\n  ProxyCommand nc -X connect -x proxy.internal:3128 %h %p\nMatch host db exec \"ip route get 10.0.0.5 | grep -q eth1\"\n  Port 2222\n", 0o600)
             .file("/etc/ssh/ssh_config.d/site.conf", "Host *\n  ServerAliveInterval 30\n  GSSAPIAuthentication no\n", 0o644),
         Plant::new(69, "an administrator who may command containers, and rootless containers")
-            .step(Step::Append("/etc/group".into(), "docker:x:995:maria\nlxd:x:994:\n".into()))
+            .step(Step::Append("/etc/group".into(), "docker:x:1795:maria\nlxd:x:1794:\n".into()))
             .step(Step::Append("/etc/subuid".into(), "maria:100000:65536\n".into()))
             .step(Step::Append("/etc/subgid".into(), "maria:100000:65536\n".into())),
         Plant::new(70, "an empty list of trusted hosts, and one's own ticket")
