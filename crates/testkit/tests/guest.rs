@@ -30,8 +30,6 @@ look bpf --quick --no-pid-range
 ip link set lo up
 /usr/local/sbin/site-load bpf-interface lo /sys/fs/bpf/edge
 /usr/local/sbin/site-load bpf-group /sys/fs/cgroup
-mountpoint -q /sys/kernel/tracing || mount -t tracefs t /sys/kernel/tracing
-echo 'p:site/opened do_sys_openat2' >/sys/kernel/tracing/kprobe_events && echo 1 >/sys/kernel/tracing/events/site/opened/enable
 look hooks --quick --no-pid-range
 cat /proc/sys/kernel/core_pattern >core
 mkdir -p /var/lib/.site /usr/lib/.site; cp /bin/true /var/lib/.site/dump; cp /bin/true /usr/lib/.site/open
@@ -92,7 +90,6 @@ fn on_debians_own_kernel() {
     for (mechanism, report, words) in [
         (22, hooks, ["xdp", "/sys/fs/bpf/edge"]),
         (23, hooks, ["cgroup", "control group"]),
-        (24, hooks, ["opened", "do_sys_openat2"]),
         (30, settings, ["/var/lib/.site/dump", "core_pattern"]),
         (30, settings, ["/var/tmp/.load", "kernel/modprobe"]),
         (31, settings, ["/usr/lib/.site/open", "binfmt_misc/site"]),

@@ -98,6 +98,17 @@ fn open_place(path: &[u8]) -> bool {
     places.iter().any(|place| path.starts_with(place)) || path.windows(2).any(|part| part == b"/.")
 }
 
+/// Whether a packet or socket program sits on the root of all control groups. The service manager puts its own on units alone
+/// (systemd.resource-control(5), IPAddressDeny=).
+fn on_everything(program: &BpfProgram) -> bool {
+    let sees = matches!(
+        program.kind.as_str(),
+        "cgroup_skb" | "cgroup_sock" | "cgroup_sock_addr" | "cgroup_sockopt" | "sock_ops"
+    );
+    let roots = ["control group /sys/fs/cgroup (", "control group /sys/fs/cgroup/unified ("];
+    sees && program.attached.iter().any(|place| roots.iter().any(|root| place.starts_with(root)))
+}
+
 fn weigh(tables: &Tables, files: &Files<'_>, program: &Row<'_, BpfProgram>) -> Option<Draft> {
     if !program.listed {
         return Some(unlisted(program));
@@ -116,7 +127,7 @@ fn weigh(tables: &Tables, files: &Files<'_>, program: &Row<'_, BpfProgram>) -> O
         (Severity::Medium, Certainty::Possible)
     } else if watching && program.owners.is_empty() && !kept && program.owners_known {
         (Severity::Medium, Certainty::Likely)
-    } else if packets && program.owners.is_empty() && !kept {
+    } else if (packets || on_everything(program)) && program.owners.is_empty() && !kept {
         (Severity::Medium, Certainty::Possible)
     } else if !program.strong.is_empty() && !kept {
         (Severity::Low, Certainty::Possible)
