@@ -180,7 +180,7 @@ fn mail_filter(shape: usize, random: &mut Random) -> Plant {
             .expect("/etc/postfix/master.cf")
             .expect(program),
         3 => Plant::new(MAIL_FILTERS, "the mail server sends a copy of every letter away")
-            .file("/etc/postfix/main.cf", format!("myhostname = srv.example.org\nalways_bcc = {}@mail.test\n", random.letters(7)), 0o644)
+            .file("/etc/postfix/main.cf", format!("myhostname = srv.example.org\nalways_bcc = {}@mail.example.net\n", random.letters(7)), 0o644)
             .expect("/etc/postfix/main.cf"),
         _ => {
             let path = format!("/etc/exim4/conf.d/router/{:02}_{name}", random.below(99));
