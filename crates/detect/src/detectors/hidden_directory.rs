@@ -52,8 +52,7 @@ fn weigh(file: &Row<'_, OddFile>) -> Option<(Severity, Certainty)> {
     if file.package.is_some() {
         return None;
     }
-    let private =
-        [&b"/home"[..], b"/srv", b"/mnt", b"/media"].iter().any(|place| is_below(path, place));
+    let private = [&b"/home"[..], b"/srv", b"/mnt", b"/media"].iter().any(|place| is_below(path, place));
     let blank_at_the_end = name.trim_ascii_end().len() < name.len() && !name.starts_with(b".");
     if is_deceptive(name) || imitates(name) {
         // People who share folders with other systems leave a blank behind a name now and then.
