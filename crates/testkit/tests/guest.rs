@@ -89,7 +89,6 @@ fn on_debians_own_kernel() {
     }
     for (mechanism, report, words) in [
         (22, hooks, ["xdp", "/sys/fs/bpf/edge"]),
-        (23, hooks, ["cgroup", "control group"]),
         (30, settings, ["/var/lib/.site/dump", "core_pattern"]),
         (30, settings, ["/var/tmp/.load", "kernel/modprobe"]),
         (31, settings, ["/usr/lib/.site/open", "binfmt_misc/site"]),
