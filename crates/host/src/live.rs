@@ -4,6 +4,7 @@ mod bpf;
 mod btf;
 pub(crate) mod directory;
 pub(crate) mod files;
+mod identifiers;
 mod kernel;
 mod netlink;
 mod processes;

@@ -40,6 +40,10 @@ impl Network for LiveKernel {
         inside(namespace, || requests.iter().map(answer).collect())
     }
 
+    fn identifiers(&self, within: &Namespace, others: &[Namespace]) -> Result<Vec<Option<u32>>, HostError> {
+        super::identifiers::identifiers(within, others)
+    }
+
     fn socket_protocol(&self, pid: u32, descriptor: u32) -> Result<Text, HostError> {
         let path = format!("/proc/{pid}/fd/{descriptor}");
         let error = |errno| HostError::errno("getxattr", path.as_str(), errno);
@@ -60,7 +64,10 @@ impl Network for LiveKernel {
 
 /// Runs `work` on a thread of its own inside the namespace. The thread enters and ends there, so that no other thread of
 /// calma ever changes its namespace.
-fn inside<T: Send>(namespace: &Namespace, work: impl FnOnce() -> T + Send) -> Result<T, HostError> {
+pub(super) fn inside<T: Send>(
+    namespace: &Namespace,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T, HostError> {
     let Namespace::At(path) = namespace else { return Ok(work()) };
     let file = open_namespace(path)?;
     let failed = |cause| HostError::new("setns", path.clone(), cause);
@@ -82,7 +89,7 @@ fn inside<T: Send>(namespace: &Namespace, work: impl FnOnce() -> T + Send) -> Re
 }
 
 /// Opens a file of the namespace file system, and nothing else: a FIFO or device at that name is never opened.
-fn open_namespace(path: &Text) -> Result<OwnedFd, HostError> {
+pub(super) fn open_namespace(path: &Text) -> Result<OwnedFd, HostError> {
     let error = |errno| HostError::errno("open", path.clone(), errno);
     let handle = rustix::fs::openat(CWD, path.as_bytes(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
         .map_err(error)?;

@@ -1,0 +1,12 @@
+//! Off the network (rule 2): what is cut, what stays, who holds it, and what was proved. The host's side.
+//!
+//! [`survey`](survey::survey) looks at every network namespace, [`rules`] says what the packet filter is to hold there, the
+//! guard puts it into force and keeps it. Nothing here knows the journal, the terminal or what is suspicious.
+#![forbid(unsafe_code)]
+
+pub mod kept;
+pub mod rules;
+pub mod session;
+pub mod survey;
+
+pub use kept::Kept;
