@@ -42,6 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "calma-host",
             "calma-collect",
             "calma-detect",
+            "calma-isolate",
             "calma-case",
             "calma-recovery",
             "calma-views",

@@ -35,6 +35,9 @@ pub(crate) enum Command {
     /// The observing side; started by calma itself
     #[command(hide = true)]
     HostSide(HostSide),
+    /// The guard of an isolation; started by the action that isolates
+    #[command(hide = true)]
+    IsolationGuard,
 }
 
 /// Arguments of `triage`.

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Some(Command::Undo(undo)) => commands::undo::run(&undo),
         Some(Command::Case(case)) => commands::case::run(&case),
         Some(Command::HostSide(host_side)) => commands::host_side::run(&host_side),
+        Some(Command::IsolationGuard) => commands::isolation_guard::run(),
     };
     match result {
         Ok(exit) => exit.into(),

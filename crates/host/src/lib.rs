@@ -19,6 +19,7 @@ mod network;
 mod path;
 mod processes;
 mod root;
+pub mod standing;
 mod survey;
 mod tree;
 mod worker;

@@ -1,12 +1,20 @@
 //! Off the network (rule 2): what is cut, what stays, who holds it, and what was proved. The host's side.
 //!
 //! [`survey`](survey::survey) looks at every network namespace, [`rules`] says what the packet filter is to hold there, the
-//! guard puts it into force and keeps it. Nothing here knows the journal, the terminal or what is suspicious.
+//! [`guard`] puts it into force and keeps it. Nothing here knows the journal, the terminal or what is suspicious.
 #![forbid(unsafe_code)]
 
+pub mod control;
+pub mod guard;
 pub mod kept;
+pub mod live;
+pub mod order;
+pub mod proof;
 pub mod rules;
+pub mod serve;
 pub mod session;
+pub mod state;
 pub mod survey;
+pub mod world;
 
 pub use kept::Kept;

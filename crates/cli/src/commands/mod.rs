@@ -7,6 +7,7 @@ pub(crate) mod exchange;
 pub(crate) mod home;
 pub(crate) mod host_side;
 pub(crate) mod incident;
+pub(crate) mod isolation_guard;
 pub(crate) mod report;
 pub(crate) mod show;
 pub(crate) mod triage;
