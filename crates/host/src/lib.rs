@@ -15,12 +15,14 @@ mod interrupt;
 mod kernel;
 mod live;
 mod mem;
+mod netlink;
 mod network;
 mod path;
 mod processes;
 mod root;
 mod survey;
 mod tree;
+pub mod wires;
 mod worker;
 
 pub use alone::{Alone, alone};
@@ -39,6 +41,7 @@ pub use processes::{Asking, Held, Processes};
 pub use root::{Root, RootError};
 pub use survey::{APPEND_ONLY, AUTOMOUNT, Directory, ENCRYPTED, IMMUTABLE, NO_DUMP, Named, Stat, VERITY};
 pub use tree::{Content, Entry, FileKind, Follow, Meta, Opened, Tree};
+pub use wires::{LiveWires, Wires};
 pub use worker::{
     Confinement, Input, Kept, Question, Reply, Trouble, WorkerJob, Workers, read_in_place, serve_worker,
 };

@@ -5,7 +5,7 @@ mod btf;
 pub(crate) mod directory;
 pub(crate) mod files;
 mod kernel;
-mod netlink;
+pub(crate) mod netlink;
 mod processes;
 mod task_iterator;
 mod taskstats;
