@@ -15,6 +15,7 @@ mod interrupt;
 mod kernel;
 mod live;
 mod mem;
+mod netlink;
 mod network;
 mod path;
 mod processes;
@@ -22,6 +23,7 @@ mod root;
 pub mod standing;
 mod survey;
 mod tree;
+pub mod wires;
 mod worker;
 
 pub use alone::{Alone, alone};
@@ -40,6 +42,7 @@ pub use processes::{Asking, Held, Processes};
 pub use root::{Root, RootError};
 pub use survey::{APPEND_ONLY, AUTOMOUNT, Directory, ENCRYPTED, IMMUTABLE, NO_DUMP, Named, Stat, VERITY};
 pub use tree::{Content, Entry, FileKind, Follow, Meta, Opened, Tree};
+pub use wires::{LiveWires, Wires};
 pub use worker::{
     Confinement, Input, Kept, Question, Reply, Trouble, WorkerJob, Workers, read_in_place, serve_worker,
 };

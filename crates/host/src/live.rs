@@ -6,7 +6,7 @@ pub(crate) mod directory;
 pub(crate) mod files;
 mod identifiers;
 mod kernel;
-mod netlink;
+pub(crate) mod netlink;
 mod processes;
 mod task_iterator;
 mod taskstats;

@@ -6,7 +6,7 @@ use crate::rules::{Family, Table};
 use crate::survey::{Place, Survey, survey};
 use crate::world::{Attached, Connected, Door, Told, World};
 use calma_collect::{Context, Options};
-use calma_host::wires::Filter;
+use calma_host::wires::{Abilities, Events, Filter, LiveWires, News, Wires};
 use calma_host::{Cause, Host, HostError, Live, Namespace, standing};
 use calma_record::Text;
 use serde_json::Value;
@@ -16,30 +16,23 @@ use std::sync::Arc;
 /// This machine.
 pub struct LiveWorld {
     host: Arc<Live>,
-    egress: bool,
+    wires: LiveWires,
+    abilities: Abilities,
 }
 
 impl LiveWorld {
-    /// This machine; what its kernel can is tried at once, in its own namespace, without leaving anything.
+    /// This machine, to be changed; what its kernel can is tried at once, without leaving anything.
     pub fn new(host: Arc<Live>) -> Self {
-        let egress = Filter::open(&Namespace::Own).is_ok_and(|mut filter| can_hook_egress(&mut filter));
-        Self { host, egress }
+        #[expect(clippy::disallowed_methods, reason = "the guard holds what a promised intent began")]
+        let wires = LiveWires::take();
+        let abilities = wires.abilities(&Namespace::Own).unwrap_or_default();
+        Self { host, wires, abilities }
     }
-}
 
-/// Whether a chain at the way out of a device can be made: tried on the loopback device in a table that is owned, and so gone
-/// with the socket whatever happens, and accepts everything because it is not kept.
-fn can_hook_egress(filter: &mut Filter) -> bool {
-    use calma_host::wires::nft::{Batch, NftFamily, NftHook, OWNED};
-    let hook = NftHook { number: 1, priority: i32::MAX, device: Some(b"lo".to_vec()) };
-    let mut batch = Batch::new();
-    let name = format!("calma-probe-{}", std::process::id());
-    let name = name.as_bytes();
-    batch
-        .table(NftFamily::Netdev, name, OWNED)
-        .chain(NftFamily::Netdev, name, b"egress", &hook)
-        .delete_table(NftFamily::Netdev, name);
-    filter.commit(&batch).is_ok()
+    /// What its kernel can.
+    pub fn abilities(&self) -> Abilities {
+        self.abilities
+    }
 }
 
 impl World for LiveWorld {
@@ -49,19 +42,24 @@ impl World for LiveWorld {
     }
 
     fn door(&self, place: &Place) -> Result<Box<dyn Door>, HostError> {
-        let filter = match Filter::open(&place.namespace) {
-            Err(error) if error.is_missing() => {
-                // The process by which it was found has ended; another one may still be in it.
-                let others = place.pids.iter().map(|pid| Namespace::At(format!("/proc/{pid}/ns/net").into()));
-                others.filter_map(|other| Filter::open(&other).ok()).next().ok_or(error)?
+        // A process by which it was found may have ended; another one may still be in it.
+        let others = place.pids.iter().map(|pid| Namespace::At(format!("/proc/{pid}/ns/net").into()));
+        let mut last = HostError::new("setns", place.file.clone(), Cause::Unsupported);
+        for namespace in std::iter::once(place.namespace.clone()).chain(others) {
+            // News first: what changes in between is heard.
+            let opened =
+                self.wires.events(&namespace).and_then(|events| Ok((events, self.wires.filter(&namespace)?)));
+            match opened {
+                Ok((events, filter)) => return Ok(Box::new(LiveDoor { filter, events })),
+                Err(error) if error.is_missing() => last = error,
+                Err(error) => return Err(error),
             }
-            other => other?,
-        };
-        Ok(Box::new(LiveDoor { filter }))
+        }
+        Err(last)
     }
 
     fn egress(&self) -> bool {
-        self.egress
+        self.abilities.egress
     }
 
     fn radios_off(&self) -> Result<Option<Value>, HostError> {
@@ -79,7 +77,8 @@ impl World for LiveWorld {
 
 /// The door to one namespace of this machine.
 struct LiveDoor {
-    filter: Filter,
+    filter: Box<dyn Filter>,
+    events: Box<dyn Events>,
 }
 
 impl LiveDoor {
@@ -105,19 +104,27 @@ impl Door for LiveDoor {
 
     fn tables(&mut self) -> Result<Vec<(Family, Text)>, HostError> {
         let all = [Family::Inet, Family::Arp, Family::Netdev, Family::Bridge];
-        let family = |number| all.into_iter().find(|family| written::family(*family) == number);
+        let family = |theirs| all.into_iter().find(|family| written::family(*family) == theirs);
         let tables = self.filter.tables()?;
-        Ok(tables.into_iter().filter_map(|(number, name)| Some((family(number)?, name))).collect())
+        Ok(tables
+            .into_iter()
+            .filter_map(|seen| Some((family(seen.table.family)?, seen.table.name)))
+            .collect())
     }
 
     fn told(&mut self) -> Vec<Told> {
-        let news = self.filter.news();
-        let all = [(news.filter, Told::Filter), (news.network, Told::Network), (news.lost, Told::Lost)];
-        all.into_iter().filter(|(is, _)| *is).map(|(_, told)| told).collect()
+        let own = self.filter.port();
+        let Ok(events) = self.events.drain() else { return vec![Told::Lost] };
+        let told = events.into_iter().filter_map(|event| match event.news {
+            News::Filter(..) => (event.cause != own).then_some(Told::Filter),
+            News::Lost => Some(Told::Lost),
+            _ => Some(Told::Network),
+        });
+        told.collect::<std::collections::BTreeSet<Told>>().into_iter().collect()
     }
 
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        self.filter.descriptors().to_vec()
+        vec![self.events.descriptor()]
     }
 
     fn programs(&mut self) -> Result<Vec<Attached>, HostError> {
