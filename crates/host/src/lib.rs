@@ -21,6 +21,7 @@ mod processes;
 mod root;
 mod survey;
 mod tree;
+pub mod wire;
 mod worker;
 
 pub use alone::{Alone, alone};

@@ -60,7 +60,10 @@ impl Network for LiveKernel {
 
 /// Runs `work` on a thread of its own inside the namespace. The thread enters and ends there, so that no other thread of
 /// calma ever changes its namespace.
-fn inside<T: Send>(namespace: &Namespace, work: impl FnOnce() -> T + Send) -> Result<T, HostError> {
+pub(crate) fn inside<T: Send>(
+    namespace: &Namespace,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T, HostError> {
     let Namespace::At(path) = namespace else { return Ok(work()) };
     let file = open_namespace(path)?;
     let failed = |cause| HostError::new("setns", path.clone(), cause);
