@@ -19,6 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("calma-host", &["calma-record"]),
     ("calma-collect", &["calma-record", "calma-formats", "calma-host"]),
     ("calma-act", &["calma-record", "calma-host"]),
+    ("calma-isolate", &["calma-record", "calma-formats", "calma-host"]),
     ("calma-detect", &["calma-record"]),
     ("calma-case", &["calma-record"]),
     (
@@ -29,6 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "calma-host",
             "calma-collect",
             "calma-act",
+            "calma-isolate",
             "calma-detect",
             "calma-case",
         ],
