@@ -30,6 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "calma-host",
             "calma-collect",
             "calma-act",
+            "calma-isolate",
             "calma-detect",
             "calma-case",
         ],

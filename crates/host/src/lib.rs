@@ -23,6 +23,7 @@ mod root;
 pub mod standing;
 mod survey;
 mod tree;
+pub mod wire;
 pub mod wires;
 mod worker;
 

@@ -11,6 +11,8 @@ mod processes;
 mod task_iterator;
 mod taskstats;
 
+pub(crate) use netlink::inside;
+
 use crate::{Clock, Content, Directory, Entry, Follow, Host, HostError, Kernel, Meta, Opened, Tree};
 use calma_record::{Text, Timestamp};
 use directory::OpenDirectory;

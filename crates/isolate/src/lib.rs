@@ -1,9 +1,12 @@
 //! Off the network (rule 2): what is cut, what stays, who holds it, and what was proved. The host's side.
 //!
 //! [`survey`](survey::survey) looks at every network namespace, [`rules`] says what the packet filter is to hold there, the
-//! [`guard`] puts it into force and keeps it. Nothing here knows the journal, the terminal or what is suspicious.
+//! [`guard`] puts it into force and keeps it. Packets that must not arrive ([`canary`]) are sent, and another machine
+//! ([`witness`]) counts everything that comes from the suspect. Nothing here knows the journal, the terminal or what is
+//! suspicious.
 #![forbid(unsafe_code)]
 
+pub mod canary;
 pub mod control;
 pub mod guard;
 pub mod kept;
@@ -15,6 +18,7 @@ pub mod serve;
 pub mod session;
 pub mod state;
 pub mod survey;
+pub mod witness;
 pub mod world;
 
 pub use kept::Kept;

@@ -22,12 +22,14 @@ pub mod docker;
 pub mod efi_variables;
 pub mod elf;
 pub mod environment;
+pub mod ethernet;
 pub mod git_config;
 pub mod group;
 pub mod init_jobs;
 pub mod interpreter_start;
 pub mod kernel_hooks;
 pub mod kubelet;
+pub mod link_counters;
 pub mod loader;
 pub mod log_settings;
 pub mod logrotate;
@@ -97,12 +99,14 @@ pub static ALL: &[crate::Format] = &[
     efi_variables::FORMAT,
     elf::FORMAT,
     environment::FORMAT,
+    ethernet::FORMAT,
     git_config::FORMAT,
     group::FORMAT,
     init_jobs::FORMAT,
     interpreter_start::FORMAT,
     kernel_hooks::FORMAT,
     kubelet::FORMAT,
+    link_counters::FORMAT,
     loader::FORMAT,
     log_settings::FORMAT,
     logrotate::FORMAT,

@@ -63,6 +63,7 @@ mod web_application;
 mod web_code;
 mod web_file;
 mod web_setting;
+mod witness_interval;
 
 pub use account::Account;
 pub use authorized_key::AuthorizedKey;
@@ -125,6 +126,7 @@ pub use web_application::WebApplication;
 pub use web_code::WebCode;
 pub use web_file::WebFile;
 pub use web_setting::WebSetting;
+pub use witness_interval::WitnessInterval;
 
 use crate::{Kind as _, Schema};
 
@@ -195,6 +197,7 @@ pub enum Fact {
     WebCode(WebCode),
     WebFile(WebFile),
     WebSetting(WebSetting),
+    WitnessInterval(WitnessInterval),
 }
 
 impl Fact {
@@ -262,6 +265,7 @@ impl Fact {
             Self::WebCode(_) => WebCode::NAME,
             Self::WebFile(_) => WebFile::NAME,
             Self::WebSetting(_) => WebSetting::NAME,
+            Self::WitnessInterval(_) => WitnessInterval::NAME,
         }
     }
 }
@@ -330,6 +334,7 @@ pub fn schemas() -> Vec<Schema> {
         WebCode::schema,
         WebFile::schema,
         WebSetting::schema,
+        WitnessInterval::schema,
     ]
     .iter()
     .map(|schema| schema())
