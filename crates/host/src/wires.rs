@@ -9,8 +9,10 @@ mod events;
 mod links;
 mod live;
 pub mod nft;
+mod programs;
 mod saved;
 mod seen;
+mod traffic;
 
 use crate::{HostError, Namespace};
 pub use abilities::Abilities;
@@ -19,6 +21,7 @@ pub use connections::{Connection, Connections};
 pub use events::{Event, Events, News};
 pub use links::Links;
 pub use live::LiveWires;
+pub use programs::{Attached, Disarmed, Place, Programs};
 pub use saved::SavedNetwork;
 pub use seen::{Contents, Count, SeenTable};
 use std::collections::BTreeMap;
@@ -42,6 +45,12 @@ pub trait Wires: Send + Sync {
     /// # Errors
     /// When the namespace can not be entered, or the kernel has no sock_diag(7).
     fn connections(&self, namespace: &Namespace) -> Result<Box<dyn Connections>, HostError>;
+
+    /// BPF programs at devices.
+    ///
+    /// # Errors
+    /// When the namespace can not be entered.
+    fn programs(&self, namespace: &Namespace) -> Result<Box<dyn Programs>, HostError>;
 
     /// What happens to the packet filter, links, addresses, routes and traffic control from now on.
     ///

@@ -5,8 +5,9 @@ mod connections;
 mod events;
 mod filter;
 mod links;
+mod programs;
 
-use super::{Abilities, Connections, Events, Filter, Links, Wires, abilities};
+use super::{Abilities, Connections, Events, Filter, Links, Programs, Wires, abilities};
 use crate::{HostError, Namespace, Protocol};
 use channel::Channel;
 
@@ -32,6 +33,10 @@ impl Wires for LiveWires {
 
     fn connections(&self, namespace: &Namespace) -> Result<Box<dyn Connections>, HostError> {
         Ok(Box::new(connections::LiveConnections::open(namespace)?))
+    }
+
+    fn programs(&self, namespace: &Namespace) -> Result<Box<dyn Programs>, HostError> {
+        Ok(Box::new(programs::LivePrograms::open(namespace)?))
     }
 
     fn events(&self, namespace: &Namespace) -> Result<Box<dyn Events>, HostError> {

@@ -98,7 +98,7 @@ pub(super) fn number(value: Option<&[u8]>) -> u32 {
 }
 
 /// The number at an offset, in the machine's order; 0 if there is none.
-pub(super) fn number_at(body: &[u8], at: usize) -> u32 {
+pub(in super::super) fn number_at(body: &[u8], at: usize) -> u32 {
     number(body.get(at..))
 }
 

@@ -13,7 +13,7 @@ mod route;
 mod rule;
 
 pub(super) use address::{is_tentative, pinned};
-pub(super) use class::{CLASSES, Class, Object};
+pub(super) use class::{CLASSES, Class, Object, number_at};
 pub(super) use link::{changes, depths, is_up, up_message};
 pub(super) use route::is_of_kernel;
 
