@@ -4,16 +4,25 @@
 //! [`LiveWires::take`] everywhere else. No program of the host is run: all goes through netlink and bpf(2).
 
 mod abilities;
+mod connections;
 mod events;
+mod links;
 mod live;
 pub mod nft;
+mod programs;
+mod saved;
 mod seen;
+mod traffic;
 
 use crate::{HostError, Namespace};
 pub use abilities::Abilities;
 use calma_record::Text;
+pub use connections::{Connection, Connections};
 pub use events::{Event, Events, News};
+pub use links::Links;
 pub use live::LiveWires;
+pub use programs::{Attached, Disarmed, Place, Programs};
+pub use saved::SavedNetwork;
 pub use seen::{Contents, Count, SeenTable};
 use std::collections::BTreeMap;
 
@@ -24,6 +33,24 @@ pub trait Wires: Send + Sync {
     /// # Errors
     /// When the namespace can not be entered, or the kernel has no netfilter netlink.
     fn filter(&self, namespace: &Namespace) -> Result<Box<dyn Filter>, HostError>;
+
+    /// Links, addresses and routes.
+    ///
+    /// # Errors
+    /// When the namespace can not be entered.
+    fn links(&self, namespace: &Namespace) -> Result<Box<dyn Links>, HostError>;
+
+    /// Sockets of the internet protocols.
+    ///
+    /// # Errors
+    /// When the namespace can not be entered, or the kernel has no sock_diag(7).
+    fn connections(&self, namespace: &Namespace) -> Result<Box<dyn Connections>, HostError>;
+
+    /// BPF programs at devices.
+    ///
+    /// # Errors
+    /// When the namespace can not be entered.
+    fn programs(&self, namespace: &Namespace) -> Result<Box<dyn Programs>, HostError>;
 
     /// What happens to the packet filter, links, addresses, routes and traffic control from now on.
     ///

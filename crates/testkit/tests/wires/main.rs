@@ -8,5 +8,7 @@
     reason = "a test that acts on namespaces of its own"
 )]
 
+mod connections;
 mod filter;
+mod links;
 mod own;

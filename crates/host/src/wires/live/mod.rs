@@ -1,10 +1,13 @@
 //! The wires of the machine calma runs on.
 
 mod channel;
+mod connections;
 mod events;
 mod filter;
+mod links;
+mod programs;
 
-use super::{Abilities, Events, Filter, Wires, abilities};
+use super::{Abilities, Connections, Events, Filter, Links, Programs, Wires, abilities};
 use crate::{HostError, Namespace, Protocol};
 use channel::Channel;
 
@@ -22,6 +25,18 @@ impl LiveWires {
 impl Wires for LiveWires {
     fn filter(&self, namespace: &Namespace) -> Result<Box<dyn Filter>, HostError> {
         Ok(Box::new(filter::LiveFilter::open(namespace)?))
+    }
+
+    fn links(&self, namespace: &Namespace) -> Result<Box<dyn Links>, HostError> {
+        Ok(Box::new(links::LiveLinks::open(namespace)?))
+    }
+
+    fn connections(&self, namespace: &Namespace) -> Result<Box<dyn Connections>, HostError> {
+        Ok(Box::new(connections::LiveConnections::open(namespace)?))
+    }
+
+    fn programs(&self, namespace: &Namespace) -> Result<Box<dyn Programs>, HostError> {
+        Ok(Box::new(programs::LivePrograms::open(namespace)?))
     }
 
     fn events(&self, namespace: &Namespace) -> Result<Box<dyn Events>, HostError> {

@@ -204,6 +204,16 @@ impl Rule {
         rule.then(Expression::Compare(Compare::Differs, vec![0, 0]))
     }
 
+    /// It came in through an Ethernet interface, so that it has an Ethernet header.
+    pub fn from_ethernet(self) -> Self {
+        self.meta(Meta::InputKind, &1_u16.to_ne_bytes())
+    }
+
+    /// It goes out through an Ethernet interface.
+    pub fn to_ethernet(self) -> Self {
+        self.meta(Meta::OutputKind, &1_u16.to_ne_bytes())
+    }
+
     /// Its Ethernet destination.
     pub fn ether_destination(self, address: [u8; 6]) -> Self {
         self.payload(Base::Link, 0, &address)

@@ -22,6 +22,10 @@ pub enum Meta {
     InputName = 6,
     /// Name of the interface it goes out through (16, filled with NUL).
     OutputName = 7,
+    /// Kind of the interface it came in through (2, machine's order; `ARPHRD_` of `<linux/if_arp.h>`, 1 for Ethernet).
+    InputKind = 8,
+    /// Kind of the interface it goes out through (2).
+    OutputKind = 9,
     /// User id of the socket it comes from (4).
     SocketUser = 10,
     /// `NFPROTO_` number: 2 for IPv4, 10 for IPv6 (1).

@@ -85,7 +85,7 @@ impl Set {
 
     /// The `NFTA_SET_` attributes that make it. Anonymous sets are constant.
     pub(super) fn attributes(&self) -> Attributes {
-        let flags = u32::from(self.anonymous) * 3 | u32::from(self.intervals) << 2;
+        let flags = (u32::from(self.anonymous) * 3) | (u32::from(self.intervals) << 2);
         let set = Attributes::new().text(1, self.table.name.as_bytes()).text(2, self.name.as_bytes());
         set.be32(3, flags).be32(4, self.key.number()).be32(5, self.key.length()).be32(10, self.id)
     }
