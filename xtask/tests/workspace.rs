@@ -41,6 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "calma-record",
             "calma-host",
+            "calma-isolate",
             "calma-collect",
             "calma-detect",
             "calma-isolate",

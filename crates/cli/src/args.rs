@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Contain(Contain),
     /// Take back what calma did, the last step first; without a step it lists them
     Undo(Undo),
+    /// Hear from this machine whether a suspect host is silent, and sign what was heard
+    Witness(Witness),
     /// Show, verify or export a case
     Case(CaseArguments),
     /// The observing side; started by calma itself
@@ -217,6 +219,39 @@ pub(crate) struct Undo {
     #[arg(long)]
     pub(crate) yes: bool,
     /// The case's folder; the newest one if not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) case: Option<PathBuf>,
+}
+
+/// Arguments of `witness`.
+#[derive(Debug, Args)]
+pub(crate) struct Witness {
+    /// The suspect's address or hardware address; several if it has several. Without
+    /// one, every frame that comes in counts
+    #[arg(long, value_name = "ADDR|MAC")]
+    pub(crate) host: Vec<String>,
+    /// The interface to hear on; the one that leads to the host if not given
+    #[arg(long, value_name = "IF")]
+    pub(crate) interface: Option<OsString>,
+    /// Your own session, which is no leak: its peer, and the suspect's port it uses
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) kept: Vec<String>,
+    /// Stop after so many seconds; without it, at Ctrl-C
+    #[arg(long = "for", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) seconds: Option<u64>,
+    /// Where canaries are answered (UDP and TCP)
+    #[arg(long, value_name = "PORT", default_value_t = calma_isolate::canary::PORT)]
+    pub(crate) port: u16,
+    /// Bytes of the kernel's queue; what does not fit is counted, and then nothing is proven
+    #[arg(long, value_name = "BYTES", default_value_t = 16 << 20, hide = true)]
+    pub(crate) buffer: usize,
+    /// One JSON object a line on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Copy the sealed log into this file, to carry it to the host
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Folder of the case that holds the log (made if it is not there)
     #[arg(long, value_name = "DIR")]
     pub(crate) case: Option<PathBuf>,
 }

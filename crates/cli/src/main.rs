@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Some(Command::Report(report)) => commands::report::run(&report),
         Some(Command::Contain(contain)) => commands::contain::run(&contain),
         Some(Command::Undo(undo)) => commands::undo::run(&undo),
+        Some(Command::Witness(witness)) => commands::witness::run(&witness),
         Some(Command::Case(case)) => commands::case::run(&case),
         Some(Command::HostSide(host_side)) => commands::host_side::run(&host_side),
         Some(Command::IsolationGuard) => commands::isolation_guard::run(),

@@ -1,6 +1,6 @@
 //! Where cases stand: for a new one, and to find the newest.
 
-use crate::args::Triage;
+use crate::args::{Triage, Witness};
 use crate::exit::Refusal;
 use calma_case::{About, Case, Place, PlaceFacts, PlaceKind, Purpose};
 use calma_host::{Live, Tree as _};
@@ -30,6 +30,16 @@ pub(crate) fn remote(arguments: &Triage, host: &str, several: bool) -> anyhow::R
             let place = Place::choose(Purpose::FromElsewhere, host, &PlaceFacts::gather())?;
             named(&folder.join(place.folder.file_name().unwrap_or(host.as_ref())), &target)
         }
+        Some(folder) => named(folder, &target),
+        None => Ok(create(Purpose::FromElsewhere, &target)?.0),
+    }
+}
+
+/// The case for what this machine hears of another one.
+pub(crate) fn witness(arguments: &Witness) -> anyhow::Result<Case> {
+    let target = format!("witness-{}", arguments.host.first().map_or("all", String::as_str));
+    let target = Text::from(target);
+    match &arguments.case {
         Some(folder) => named(folder, &target),
         None => Ok(create(Purpose::FromElsewhere, &target)?.0),
     }
@@ -89,8 +99,9 @@ pub(crate) fn newest(named: Option<&Path>) -> anyhow::Result<PathBuf> {
             let path = folder.join(std::ffi::OsString::from_vec(entry.name.as_bytes().to_vec()));
             // The stream folder's own time says when the case was last written to.
             let streams = live.meta(path.join("streams").as_os_str().as_bytes());
-            if let (true, Ok(meta), Ok(_)) =
+            if let (true, Ok(meta), Ok(case)) =
                 (entry.name.as_bytes().starts_with(prefix), streams, Case::open(&path))
+                && !is_witness_log(&case)
             {
                 found.push((meta.modified, path));
             }
@@ -103,6 +114,12 @@ pub(crate) fn newest(named: Option<&Path>) -> anyhow::Result<PathBuf> {
             "name one with --case DIR, or look first: calma triage",
         )
     })
+}
+
+/// Whether a case holds what a witness heard and nothing else: no look to show or to act on.
+fn is_witness_log(case: &Case) -> bool {
+    let streams = case.streams().unwrap_or_default();
+    !streams.is_empty() && streams.iter().all(|name| name.0.starts_with("witness-"))
 }
 
 /// A sentence unless `root` is mounted so that looking can not change it.

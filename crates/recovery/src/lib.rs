@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod aftermath;
+mod attest;
 mod bodyfile;
 mod child;
 mod contain;
@@ -21,6 +22,7 @@ mod signs;
 mod strays;
 
 pub use aftermath::{Back, watch};
+pub use attest::{AttestError, Attestation, Testimony, testimony};
 pub use bodyfile::write_bodyfile;
 pub use child::LocalChild;
 pub use contain::{describe, propose, undoable, verb};

@@ -12,6 +12,7 @@ pub(crate) mod report;
 pub(crate) mod show;
 pub(crate) mod triage;
 pub(crate) mod undo;
+pub(crate) mod witness;
 pub(crate) mod worker;
 
 use crate::exit::Refusal;
