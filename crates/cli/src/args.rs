@@ -30,11 +30,16 @@ pub(crate) enum Command {
     Contain(Contain),
     /// Take back what calma did, the last step first; without a step it lists them
     Undo(Undo),
+    /// Write words into the journal, for what there is no time for now
+    Note(Note),
     /// Show, verify or export a case
     Case(CaseArguments),
     /// The observing side; started by calma itself
     #[command(hide = true)]
     HostSide(HostSide),
+    /// The acting side; started by calma itself
+    #[command(hide = true)]
+    ActSide,
 }
 
 /// Arguments of `triage`.
@@ -122,6 +127,12 @@ pub(crate) struct At {
 pub(crate) enum AtCommand {
     /// Look at them and say what is wrong; changes nothing
     Triage(Triage),
+    /// Stop there what was found, and keep it here; shown first
+    Contain(Contain),
+    /// Take back what calma did there, the last step first; without a step it lists them
+    Undo(Undo),
+    /// Write words into the journal, for what there is no time for now
+    Note(Note),
 }
 
 /// Arguments of `show`.
@@ -213,6 +224,20 @@ pub(crate) struct Undo {
     /// Take it back without asking
     #[arg(long)]
     pub(crate) yes: bool,
+    /// The case's folder; the newest one if not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) case: Option<PathBuf>,
+}
+
+/// Arguments of `note`.
+#[derive(Debug, Args)]
+pub(crate) struct Note {
+    /// The words
+    #[arg(required = true)]
+    pub(crate) words: Vec<String>,
+    /// The finding they are about, by its key
+    #[arg(long, value_name = "KEY")]
+    pub(crate) finding: Vec<String>,
     /// The case's folder; the newest one if not given
     #[arg(long, value_name = "DIR")]
     pub(crate) case: Option<PathBuf>,

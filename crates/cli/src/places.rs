@@ -68,6 +68,11 @@ fn named(folder: &Path, target: &Text) -> anyhow::Result<Case> {
 
 /// The folder the user named, or the newest case in the places where calma puts them.
 pub(crate) fn newest(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    newest_about(named, None)
+}
+
+/// The same, of the cases about `target`, if one is given.
+pub(crate) fn newest_about(named: Option<&Path>, target: Option<&Text>) -> anyhow::Result<PathBuf> {
     if let Some(folder) = named {
         return Ok(folder.to_owned());
     }
@@ -89,19 +94,24 @@ pub(crate) fn newest(named: Option<&Path>) -> anyhow::Result<PathBuf> {
             let path = folder.join(std::ffi::OsString::from_vec(entry.name.as_bytes().to_vec()));
             // The stream folder's own time says when the case was last written to.
             let streams = live.meta(path.join("streams").as_os_str().as_bytes());
-            if let (true, Ok(meta), Ok(_)) =
+            if let (true, Ok(meta), Ok(case)) =
                 (entry.name.as_bytes().starts_with(prefix), streams, Case::open(&path))
+                && target.is_none_or(|target| case.about().target == *target)
             {
                 found.push((meta.modified, path));
             }
         }
     }
     found.sort();
-    found.pop().map(|(_, path)| path).ok_or_else(|| {
-        Refusal::wrong_use(
+    found.pop().map(|(_, path)| path).ok_or_else(|| match target {
+        Some(host) => Refusal::wrong_use(
+            format!("there is no case about {host} in the usual places"),
+            format!("name one with --case DIR, or look first: calma at {host} triage"),
+        ),
+        None => Refusal::wrong_use(
             "there is no case in the usual places",
             "name one with --case DIR, or look first: calma triage",
-        )
+        ),
     })
 }
 

@@ -17,6 +17,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// A calma whose connection was cut may still be at its last step.
@@ -25,15 +27,19 @@ const LAST_STEP: Duration = Duration::from_secs(3);
 const MOST_ERRANDS: usize = 4096;
 
 /// Acts on this machine by the word of a keeper at the other end of these two. Returns when the keeper is gone, and nothing
-/// is half-done by then.
+/// is half-done by then. `stop` ends it as well, after the step at hand.
 ///
 /// # Errors
 /// When nothing can be written at all.
-pub fn serve(from: Box<dyn Read + Send>, mut to: Box<dyn Write + Send>) -> io::Result<()> {
+pub fn serve(
+    from: Box<dyn Read + Send>,
+    mut to: Box<dyn Write + Send>,
+    stop: Arc<AtomicBool>,
+) -> io::Result<()> {
     to.write_all(PREAMBLE)?;
     to.flush()?;
     let host = Live::new();
-    let wire = Rc::new(Wire::new(from, to));
+    let wire = Rc::new(Wire::new(from, to, stop));
     let afar = Afar {
         wire: Rc::clone(&wire),
         unconfirmed: Cell::new(0),

@@ -16,6 +16,8 @@ use calma_record::{Digest, Text};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// The words that make the program at the other end the one that acts.
 const WORD: &str = "act-side";
@@ -32,14 +34,14 @@ pub struct RemoteSide {
 }
 
 impl RemoteSide {
-    /// Connects, and has calma's own program act there.
+    /// Connects, and has calma's own program act there. `stop` gives the connection up.
     ///
     /// # Errors
     /// When there is no connection, or no calma at its other end.
-    pub fn connect(mut link: Link) -> Result<Self, HostSideError> {
+    pub fn connect(mut link: Link, stop: Arc<AtomicBool>) -> Result<Self, HostSideError> {
         let (from, to) = link.converse(&[WORD.into()], PREAMBLE)?;
         let host = link.host().to_owned();
-        Self::begin(from, to, Some(link)).map_err(|error| {
+        Self::begin(from, to, stop, Some(link)).map_err(|error| {
             let why = io::Error::other(error.to_string());
             HostSideError::new(format!("calma at {host} does not answer"), why)
         })
@@ -52,7 +54,7 @@ impl RemoteSide {
     pub fn over(mut from: Box<dyn Read + Send>, to: Box<dyn Write + Send>) -> Result<Self, SideError> {
         let mut preamble = vec![0; PREAMBLE.len()];
         match from.read_exact(&mut preamble) {
-            Ok(()) if preamble == PREAMBLE => Self::begin(from, to, None),
+            Ok(()) if preamble == PREAMBLE => Self::begin(from, to, Arc::default(), None),
             Ok(()) => Err(SideError::Lies("no preamble")),
             Err(error) => Err(SideError::Lost(error.to_string())),
         }
@@ -61,10 +63,11 @@ impl RemoteSide {
     fn begin(
         from: Box<dyn Read + Send>,
         to: Box<dyn Write + Send>,
+        stop: Arc<AtomicBool>,
         link: Option<Link>,
     ) -> Result<Self, SideError> {
         let mut side = Self {
-            wire: Wire::new(from, to),
+            wire: Wire::new(from, to, stop),
             boot: Text::default(),
             link: RefCell::new(link),
             came: RefCell::default(),

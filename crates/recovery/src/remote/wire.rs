@@ -3,17 +3,21 @@
 use super::frames::Frame;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Each end gives a sign of life this often, so that the other one notices when the line died without a word.
 const BEAT: Duration = Duration::from_secs(10);
 /// An end that hears nothing for so long takes the other for gone. ssh's own bound is 60 seconds.
 const SILENCE: Duration = Duration::from_secs(75);
+
+/// How often it is looked up whether this end was told to end.
+const LOOK_UP: Duration = Duration::from_millis(200);
 
 /// Why nothing more comes.
 pub(super) type Lost = String;
@@ -33,14 +37,16 @@ pub(super) struct Wire {
     /// Frames that came and were not asked for yet.
     waiting: RefCell<VecDeque<Frame>>,
     lost: RefCell<Option<Lost>>,
-    silence: Cell<Duration>,
+    silence: Duration,
+    /// Raised when this end is told to end.
+    stop: Arc<AtomicBool>,
     /// Ends the signs of life when it goes.
     _beating: Sender<()>,
 }
 
 impl Wire {
     /// An end over these two; each is served by a thread of its own.
-    pub(super) fn new(from: Box<dyn Read + Send>, to: Box<dyn Write + Send>) -> Self {
+    pub(super) fn new(from: Box<dyn Read + Send>, to: Box<dyn Write + Send>, stop: Arc<AtomicBool>) -> Self {
         let to = Arc::new(Mutex::new(to));
         let (beating, stopped) = channel();
         let out = Arc::clone(&to);
@@ -50,16 +56,16 @@ impl Wire {
             from: listen(from),
             waiting: RefCell::default(),
             lost: RefCell::default(),
-            silence: Cell::new(SILENCE),
+            silence: SILENCE,
+            stop,
             _beating: beating,
         }
     }
 
     /// Another bound for silence, for tests.
     #[cfg(test)]
-    pub(super) fn patience(self, silence: Duration) -> Self {
-        self.silence.set(silence);
-        self
+    fn patience(self, silence: Duration) -> Self {
+        Self { silence, ..self }
     }
 
     /// Lets go of the way out: the other end hears that this one is gone.
@@ -74,6 +80,9 @@ impl Wire {
 
     /// Why the other end is taken for gone, if it is.
     pub(super) fn lost(&self) -> Option<Lost> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Some(self.lose("it was told to end"));
+        }
         // What came before its end is still heard.
         while self.lost.borrow().is_none() {
             match self.from.try_recv() {
@@ -136,11 +145,20 @@ impl Wire {
         if let Some(why) = self.lost.borrow().clone() {
             return Err(why);
         }
-        match self.from.recv_timeout(self.silence.get()) {
-            Ok(Ok(frame)) => Ok(frame),
-            Ok(Err(why)) => Err(self.lose(&why)),
-            Err(RecvTimeoutError::Disconnected) => Err(self.lose("it ended")),
-            Err(RecvTimeoutError::Timeout) => Err(self.lose("nothing was heard of it for too long")),
+        let began = Instant::now();
+        loop {
+            match self.from.recv_timeout(LOOK_UP.min(self.silence)) {
+                Ok(Ok(frame)) => return Ok(frame),
+                Ok(Err(why)) => return Err(self.lose(&why)),
+                Err(RecvTimeoutError::Disconnected) => return Err(self.lose("it ended")),
+                Err(RecvTimeoutError::Timeout) if self.stop.load(Ordering::Relaxed) => {
+                    return Err(self.lose("it was told to end"));
+                }
+                Err(RecvTimeoutError::Timeout) if began.elapsed() < self.silence => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(self.lose("nothing was heard of it for too long"));
+                }
+            }
         }
     }
 }
@@ -169,5 +187,49 @@ fn beat(to: &Mutex<Box<dyn Write + Send>>, stopped: &Receiver<()>) {
         if Frame::Beat.write(&mut **to).is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    fn ends() -> (Wire, UnixStream) {
+        let (here, there) = UnixStream::pair().unwrap();
+        let to = here.try_clone().unwrap();
+        (Wire::new(Box::new(here), Box::new(to), Arc::default()), there)
+    }
+
+    #[test]
+    fn what_came_before_the_end_is_heard() {
+        let (wire, mut there) = ends();
+        Frame::Words(b"1".to_vec()).write(&mut there).unwrap();
+        Frame::Bytes(vec![2]).write(&mut there).unwrap();
+        drop(there);
+        while wire.lost().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(wire.has_word());
+        assert!(matches!(wire.hear(), Ok(Heard::Words(1_u32))));
+        assert!(matches!(wire.hear::<u32>(), Ok(Heard::Bytes(bytes)) if bytes == [2]));
+        assert!(wire.hear::<u32>().is_err() && wire.say(&1).is_err());
+    }
+
+    #[test]
+    fn silence_and_being_told_to_end_are_an_end() {
+        let (wire, _there) = ends();
+        let wire = wire.patience(Duration::from_millis(20));
+        assert!(wire.hear::<u32>().is_err());
+        let (wire, _there) = ends();
+        wire.stop.store(true, Ordering::Relaxed);
+        assert!(wire.hear::<u32>().is_err() && wire.lost().is_some());
+    }
+
+    #[test]
+    fn words_of_another_kind_are_the_end_too() {
+        let (wire, mut there) = ends();
+        Frame::Words(b"{\"x\":".to_vec()).write(&mut there).unwrap();
+        assert!(wire.hear::<u32>().is_err() && wire.lost().is_some());
     }
 }
