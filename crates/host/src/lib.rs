@@ -33,7 +33,7 @@ pub use clock::Clock;
 pub use error::{Cause, HostError};
 pub use gentle::{Manners, behave, pressed};
 pub use hands::{Hands, LiveHands, Mounting, NewFile, PROTECTING, SETTABLE, Tell};
-pub use interrupt::on_interrupt;
+pub use interrupt::{on_interrupt, on_interrupt_later};
 pub use kernel::{Identity, Kernel};
 pub use live::Live;
 pub use mem::{Mem, MemBpf, MemNetwork, MemProcesses};
