@@ -6,10 +6,14 @@ use crate::rules::{Family, Table};
 use crate::survey::{Place, Survey, survey};
 use crate::world::{Attached, Connected, Door, Told, World};
 use calma_collect::{Context, Options};
-use calma_host::wires::{Abilities, Events, Filter, LiveWires, News, Wires};
+use calma_host::wires::{
+    self, Abilities, Connection, Connections, Disarmed, Events, Filter, Links, LiveWires, News, Programs,
+    SavedNetwork, Wires,
+};
 use calma_host::{Cause, Host, HostError, Live, Namespace, standing};
 use calma_record::Text;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
@@ -29,6 +33,23 @@ impl LiveWorld {
         Self { host, wires, abilities }
     }
 
+    /// The door to a namespace.
+    fn at(&self, place: &Place, namespace: &Namespace) -> Result<LiveDoor, HostError> {
+        // News first: what changes in between is heard.
+        let events = self.wires.events(namespace)?;
+        Ok(LiveDoor {
+            events,
+            filter: self.wires.filter(namespace)?,
+            links: self.wires.links(namespace)?,
+            connections: self.wires.connections(namespace)?,
+            programs: self.wires.programs(namespace)?,
+            seen: Vec::new(),
+            disarmed: Vec::new(),
+            listed: Vec::new(),
+            names: place.devices.iter().map(|one| (one.link.index, one.link.name.clone())).collect(),
+        })
+    }
+
     /// What its kernel can.
     pub fn abilities(&self) -> Abilities {
         self.abilities
@@ -46,11 +67,8 @@ impl World for LiveWorld {
         let others = place.pids.iter().map(|pid| Namespace::At(format!("/proc/{pid}/ns/net").into()));
         let mut last = HostError::new("setns", place.file.clone(), Cause::Unsupported);
         for namespace in std::iter::once(place.namespace.clone()).chain(others) {
-            // News first: what changes in between is heard.
-            let opened =
-                self.wires.events(&namespace).and_then(|events| Ok((events, self.wires.filter(&namespace)?)));
-            match opened {
-                Ok((events, filter)) => return Ok(Box::new(LiveDoor { filter, events })),
+            match self.at(place, &namespace) {
+                Ok(door) => return Ok(Box::new(door)),
                 Err(error) if error.is_missing() => last = error,
                 Err(error) => return Err(error),
             }
@@ -60,6 +78,10 @@ impl World for LiveWorld {
 
     fn egress(&self) -> bool {
         self.abilities.egress
+    }
+
+    fn forget_tracked(&self, place: &Place) -> Result<(), HostError> {
+        self.wires.forget_connections(&place.namespace)
     }
 
     fn radios_off(&self) -> Result<Option<Value>, HostError> {
@@ -77,8 +99,19 @@ impl World for LiveWorld {
 
 /// The door to one namespace of this machine.
 struct LiveDoor {
-    filter: Box<dyn Filter>,
     events: Box<dyn Events>,
+    filter: Box<dyn Filter>,
+    links: Box<dyn Links>,
+    connections: Box<dyn Connections>,
+    programs: Box<dyn Programs>,
+    /// Programs as they were last listed, each with its name for others.
+    seen: Vec<(Attached, wires::Attached)>,
+    /// Those that were put out of action.
+    disarmed: Vec<Disarmed>,
+    /// Connections as they were last listed.
+    listed: Vec<Connection>,
+    /// Names of devices.
+    names: BTreeMap<u32, Text>,
 }
 
 impl LiveDoor {
@@ -128,38 +161,102 @@ impl Door for LiveDoor {
     }
 
     fn programs(&mut self) -> Result<Vec<Attached>, HostError> {
-        Ok(Vec::new())
+        let listed = self.programs.list()?;
+        let named = |program: wires::Attached| {
+            let name = self
+                .names
+                .get(&program.device)
+                .cloned()
+                .unwrap_or_else(|| Text::from(format!("interface {}", program.device).as_str()));
+            let hook = match &program.place {
+                wires::Place::Xdp(_) => "XDP",
+                wires::Place::Tcx { ingress: true } => "tcx, in",
+                wires::Place::Tcx { ingress: false } => "tcx, out",
+                wires::Place::Netkit { .. } => "netkit",
+                wires::Place::Filter(_) => "traffic control",
+            };
+            (
+                Attached { device: program.device, name, hook: hook.to_owned(), program: program.program },
+                program,
+            )
+        };
+        let stands_in = |program: &wires::Attached| {
+            self.disarmed
+                .iter()
+                .any(|one| one.was.device == program.device && one.stands_in == program.program)
+        };
+        self.seen = listed.into_iter().filter(|program| !stands_in(program)).map(named).collect();
+        Ok(self.seen.iter().map(|(name, _)| name.clone()).collect())
     }
 
-    fn detach(&mut self, _: &Attached) -> Result<(), HostError> {
-        Err(HostError::new("bpf", "", Cause::Unsupported))
-    }
-
-    fn attach_again(&mut self) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn connected(&mut self) -> Result<Vec<Connected>, HostError> {
-        Ok(Vec::new())
-    }
-
-    fn end(&mut self, _: &Connected) -> Result<(), HostError> {
-        Err(HostError::new("sock_diag", "", Cause::Unsupported))
-    }
-
-    fn forget_tracked(&mut self) -> Result<(), HostError> {
+    fn detach(&mut self, program: &Attached) -> Result<(), HostError> {
+        let gone = || HostError::new("bpf", program.name.clone(), Cause::Errno(ENOENT));
+        let (_, known) = self.seen.iter().find(|(name, _)| name == program).ok_or_else(gone)?;
+        let disarmed = self.programs.disarm(known)?;
+        self.disarmed.push(disarmed);
         Ok(())
     }
 
+    fn attach_again(&mut self) -> Vec<String> {
+        let mut lacking = Vec::new();
+        for one in std::mem::take(&mut self.disarmed) {
+            if let Err(error) = self.programs.rearm(&one) {
+                lacking.push(format!("{} was not put back: {}", one.was, error.why()));
+            }
+        }
+        lacking
+    }
+
+    fn connected(&mut self) -> Result<Vec<Connected>, HostError> {
+        self.listed = self.connections.list()?;
+        self.listed.retain(|one| one.is_connected() && !one.is_loopback());
+        Ok(self.listed.iter().map(connected).collect())
+    }
+
+    fn end(&mut self, connection: &Connected) -> Result<(), HostError> {
+        let gone = || HostError::new("sock_diag", "a connection", Cause::Errno(ENOENT));
+        let one = self.listed.iter().find(|one| one.cookie == connection.cookie).ok_or_else(gone)?;
+        if self.connections.destroy(one)? { Ok(()) } else { Err(gone()) }
+    }
+
     fn saved(&mut self) -> Result<Value, HostError> {
-        Err(HostError::new("netlink", "", Cause::Unsupported))
+        let saved = self.links.save()?;
+        Ok(serde_json::to_value(Text::from(saved.as_bytes())).unwrap_or_default())
     }
 
-    fn down(&mut self, _: &[u32]) -> Result<(), HostError> {
-        Err(HostError::new("netlink", "", Cause::Unsupported))
+    fn down(&mut self, devices: &[u32]) -> Result<(), HostError> {
+        devices.iter().try_for_each(|device| self.links.set_up(*device, false))
     }
 
-    fn restore(&mut self, _: &Value) -> Result<Vec<String>, HostError> {
-        Err(HostError::new("netlink", "", Cause::Unsupported))
+    fn restore(&mut self, saved: &Value) -> Result<Vec<String>, HostError> {
+        let unread = || HostError::new("restore", "the saved network", Cause::Unsupported);
+        let bytes: Text = serde_json::from_value(saved.clone()).map_err(|_| unread())?;
+        let saved = SavedNetwork::from_bytes(bytes.as_bytes().to_vec())?;
+        let mut lacking = self.links.restore(&saved)?;
+        lacking.extend(self.links.compare(&saved)?);
+        lacking.sort();
+        lacking.dedup();
+        Ok(lacking)
+    }
+}
+
+/// `ENOENT` (errno(3)).
+const ENOENT: i32 = 2;
+
+/// A socket as the guard knows it.
+fn connected(one: &Connection) -> Connected {
+    let protocol = match one.protocol {
+        6 => "tcp",
+        17 => "udp",
+        136 => "udplite",
+        _ => "raw",
+    };
+    Connected {
+        protocol: protocol.to_owned(),
+        local: (one.local.ip(), one.local.port()),
+        remote: (one.remote.ip(), one.remote.port()),
+        inode: one.inode.into(),
+        cookie: one.cookie,
+        interface: one.interface,
     }
 }

@@ -101,14 +101,8 @@ pub trait Door: Send {
     /// Ends a connection (SOCK_DESTROY of sock_diag(7)).
     ///
     /// # Errors
-    /// When the kernel can not.
+    /// When the kernel can not, or it is gone.
     fn end(&mut self, connection: &Connected) -> Result<(), HostError>;
-
-    /// Forgets the connections that the kernel tracks here.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    fn forget_tracked(&mut self) -> Result<(), HostError>;
 
     /// Links, addresses, routes, rules and lasting neighbours, as one value.
     ///
@@ -142,6 +136,12 @@ pub trait World {
 
     /// Whether devices have a hook at their way out.
     fn egress(&self) -> bool;
+
+    /// Forgets the connections that the kernel tracks in a namespace.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    fn forget_tracked(&self, place: &Place) -> Result<(), HostError>;
 
     /// Turns every radio off; which were on is one value. `None` where there are none.
     ///

@@ -3,7 +3,7 @@
 use super::Guard;
 use super::watching::own_addresses;
 use crate::order::Phase;
-use crate::world::Connected;
+use crate::world::{Connected, Door};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -77,30 +77,29 @@ impl Guard<'_> {
         let survey = self.world.survey();
         let own = own_addresses(&survey);
         let (mut ended, mut left) = (0_u64, Vec::new());
-        let kept = self.wanted.clone();
-        let held_places: BTreeSet<u64> = self.held.keys().copied().collect();
-        let mut end = |door: &mut dyn crate::world::Door| {
+        let kept = self.wanted.kept.clone();
+        let mut end = |door: &mut dyn Door| {
             let Ok(connections) = door.connected() else { return };
-            for connection in
-                connections.iter().filter(|one| leads_out(one, &own) && !is_kept(one, &kept.kept))
-            {
+            for connection in connections.iter().filter(|one| leads_out(one, &own) && !is_kept(one, &kept)) {
                 match door.end(connection) {
                     Ok(()) => ended += 1,
                     Err(error) if error.is_missing() => {}
                     Err(error) => left.push(error.why()),
                 }
             }
-            // What the kernel tracks would go on for others when it opens again.
-            let _ = door.forget_tracked();
         };
-        for held in self.held.values_mut() {
-            end(held.door.as_mut());
-        }
-        // Namespaces that only reach out through another one hold connections too.
-        for place in survey.places.iter().filter(|place| !held_places.contains(&place.inode)) {
-            if let Ok(mut door) = self.world.door(place) {
-                end(door.as_mut());
+        for place in &survey.places {
+            match self.held.get_mut(&place.inode) {
+                Some(held) => end(held.door.as_mut()),
+                // Namespaces that only reach out through another one hold connections too.
+                None => {
+                    if let Ok(mut door) = self.world.door(place) {
+                        end(door.as_mut());
+                    }
+                }
             }
+            // What the kernel tracks would go on for others when it opens again.
+            let _ = self.world.forget_tracked(place);
         }
         match left.first() {
             None => format!("{ended} connections ended; this can not be taken back"),
