@@ -4,6 +4,7 @@ use crate::control::{self, Ask, Say};
 use crate::guard::{Guard, own_name};
 use crate::order::{Order, Phase, State};
 use crate::proof;
+use crate::start;
 use crate::state;
 use crate::world::World;
 use calma_host::{Host, standing};
@@ -45,10 +46,19 @@ pub enum Began {
 /// # Errors
 /// When nothing was closed, or the state can not be kept; then everything is open.
 pub fn serve(host: &dyn Host, world: &dyn World, order: Order, report: &mut dyn Write) -> io::Result<()> {
+    let boot = calma_host::ground::boot();
+    if let Ok(Some((_, alive))) = start::status(&boot) {
+        let why = if alive {
+            "this host is isolated already"
+        } else {
+            "this host is isolated already, and its guard is gone"
+        };
+        tell(report, &Began::Refused { why: why.to_owned() })?;
+        return Err(io::Error::other(why));
+    }
     let lacking = standing::stand_alone(GROUP);
     let listener = listen()?;
     let began = world.now();
-    let boot = calma_host::ground::boot();
     let mut guard = match Guard::close(world, order, boot, own_name()) {
         Ok(guard) => guard,
         Err(why) => {

@@ -4,10 +4,15 @@ use super::{Side, SideError};
 use crate::strays;
 use calma_host::ground::{Ground, ProcessLine, processes};
 use calma_host::{Live, Tree as _, resolve};
+use calma_isolate::Kept;
+use calma_isolate::control::{self, Ask, Say};
+use calma_isolate::preview::Preview;
+use calma_isolate::proof::{Observed, Prove};
 use calma_record::Text;
 use calma_record::step::FileSeen;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// A text file larger than this is not read for a question: it is no setting.
 const LARGEST: usize = 16 << 20;
@@ -30,10 +35,14 @@ pub enum Question {
     Processes,
     /// Processes that run one of these files: [`Answer::Processes`].
     Strays(BTreeSet<Text>),
+    /// What an isolation that keeps these peers would do, and where one stands: [`Answer::Isolation`].
+    Isolation(Vec<Kept>),
+    /// What comes of packets that must not arrive, sent while it is isolated: [`Answer::Observed`].
+    Prove(Prove),
 }
 
 /// An answer, by the word of whoever was asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
     /// A path; nothing, where nothing is there.
@@ -46,6 +55,10 @@ pub enum Answer {
     Texts(Vec<Text>),
     /// Processes.
     Processes(Vec<Line>),
+    /// What an isolation would do, and where one stands.
+    Isolation(Box<Preview>),
+    /// What came of packets that must not arrive; nothing, where there is no isolation.
+    Observed(Option<Vec<Observed>>),
     /// The answer is larger than an answer may be.
     TooMuch,
 }
@@ -103,6 +116,11 @@ pub(crate) fn answer(host: &Live, question: Question) -> Answer {
         }
         Question::Processes => Answer::Processes(lines(processes().unwrap_or_default())),
         Question::Strays(programs) => Answer::Processes(lines(strays::here(host, &programs))),
+        Question::Isolation(kept) => Answer::Isolation(Box::new(calma_isolate::preview::preview(&kept))),
+        Question::Prove(prove) => match control::ask(&Ask::Prove(prove), Duration::from_secs(60)) {
+            Ok(Say::Observed(observed)) => Answer::Observed(Some(observed)),
+            _ => Answer::Observed(None),
+        },
     }
 }
 
@@ -192,6 +210,28 @@ impl dyn Side + '_ {
     /// When the machine does not answer.
     pub fn strays(&self, programs: &BTreeSet<Text>) -> Result<Vec<ProcessLine>, SideError> {
         self.listed(Question::Strays(programs.clone()))
+    }
+
+    /// What an isolation that keeps these peers would do, and where one stands.
+    ///
+    /// # Errors
+    /// When the machine does not answer.
+    pub fn isolation(&self, kept: &[Kept]) -> Result<Preview, SideError> {
+        match self.ask(Question::Isolation(kept.to_vec()))? {
+            Answer::Isolation(preview) => Ok(*preview),
+            _ => Err(OTHER),
+        }
+    }
+
+    /// What comes of packets that must not arrive; nothing, where there is no isolation.
+    ///
+    /// # Errors
+    /// When the machine does not answer.
+    pub fn prove(&self, prove: Prove) -> Result<Option<Vec<Observed>>, SideError> {
+        match self.ask(Question::Prove(prove))? {
+            Answer::Observed(observed) => Ok(observed),
+            _ => Err(OTHER),
+        }
     }
 
     fn listed(&self, question: Question) -> Result<Vec<ProcessLine>, SideError> {
