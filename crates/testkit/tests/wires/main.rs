@@ -12,3 +12,4 @@ mod connections;
 mod filter;
 mod links;
 mod own;
+mod programs;
