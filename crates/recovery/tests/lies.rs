@@ -44,7 +44,7 @@ impl Keeper for Told {
 
     fn fetch(&self, digest: &Digest) -> Result<Box<dyn Read>, Trouble> {
         self.fetched.borrow_mut().push(*digest);
-        Ok(Box::new(io::repeat(1).take(10 << 20)))
+        Ok(Box::new(io::repeat(1).take((4 << 20) + 10)))
     }
 
     fn promise(&self, intents: &[Intent]) -> Result<(), Trouble> {
@@ -165,8 +165,15 @@ fn an_honest_end_is_understood() {
 
 #[test]
 fn every_truncation_is_a_lost_connection() {
-    let whole = said(&honest());
-    for length in 0..whole.len() {
+    let frames = honest();
+    let whole = said(&frames);
+    // Around the end of every frame, and here and there inside.
+    let mut lengths: Vec<usize> = (0..whole.len()).step_by(11).collect();
+    for count in 0..frames.len() {
+        let end = said(&frames[..count]).len();
+        lengths.extend([end - 1, end, end + 1, end + 5]);
+    }
+    for length in lengths {
         assert!(talk(&whole[..length]).0.is_err(), "{length}");
     }
 }

@@ -154,6 +154,20 @@ fn what_can_not_be_is_refused_with_the_reason() {
     assert_eq!(second.code, Some(4), "{second}");
     assert!(flat(&second).contains("another calma"), "{second}");
     bed.run(&format!("pkill -P {holder}; kill {holder}; rm -f /run/calma.lock; true"));
+    // Whatever leads to calma's own end there is left alone: here the listener of sshd itself is named.
+    let plan = bed.work().join("plan-own").display().to_string();
+    assert!(root.calma(&["contain", "--dry-run", "--plan", &plan]).ok());
+    let listener = bed.run("pid=$(pgrep -o -x sshd); echo $pid; cut -d' ' -f22 /proc/$pid/stat").text();
+    let numbers: Vec<u64> = listener.split_whitespace().map(|word| word.parse().unwrap()).collect();
+    let mut value: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&plan).unwrap()).unwrap();
+    value["steps"] = serde_json::json!([{
+        "number": 1, "action": "freeze", "ticked": true, "story": 1,
+        "target": { "tree": { "pid": numbers[0], "started": numbers[1], "name": "sshd" } },
+    }]);
+    std::fs::write(&plan, value.to_string()).unwrap();
+    let own = root.calma(&["contain", "--yes", "--watch", "0", "--plan", &plan]);
+    assert_eq!(own.code, Some(5), "{own}");
+    assert!(flat(&own).contains("part of your own session"), "{own}");
     assert_eq!(dump(&bed), before, "a refusal changed something");
     assert!(alive(&bed).contains("/var/tmp/.x/wa"));
     assert_nothing_left(&bed);
@@ -200,7 +214,7 @@ fn lost_at_any_moment_nothing_is_half_done() {
         let wait = Duration::from_millis(random.below(2500) as u64);
         let there = random.below(2) == 1;
         let what = format!("round {round}: {wait:?}, during undo {during_undo}, cut there {there}");
-        let mut child = bed
+        let child = bed
             .calma_from_keeper_command(&from.words(&command))
             .stdout(std::process::Stdio::piped())
             .stderr(std::process::Stdio::piped())

@@ -149,7 +149,7 @@ impl Taken for Held<'_> {
         if steps.is_empty() {
             return Ok(prepared);
         }
-        self.0.say(&Order::Prepare { steps: steps.iter().map(|step| Step::clone(step)).collect() })?;
+        self.0.say(&Order::Prepare { steps: steps.iter().copied().cloned().collect() })?;
         self.0.attend(keeper, &BTreeSet::new(), |claim| match claim {
             Claim::Prepared(result) => {
                 prepared.push(bounds::prepared(result));
