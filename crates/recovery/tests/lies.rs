@@ -72,7 +72,7 @@ fn bytes(bytes: &[u8]) -> Vec<u8> {
 const PREAMBLE: &[u8] = b"\n=calma-acting-1\n";
 
 fn here() -> Vec<u8> {
-    words(&json!({ "here": { "version": 1, "boot": "b", "uid": 0 } }))
+    words(&json!({ "here": { "version": 1, "boot": "b", "name": "n" } }))
 }
 
 fn step() -> Step {
@@ -186,7 +186,7 @@ fn what_no_honest_end_says_is_refused() {
         said(&frames)
     };
     let lies = [
-        ("another version", at(0, words(&json!({ "here": { "version": 2, "boot": "b", "uid": 0 } })))),
+        ("another version", at(0, words(&json!({ "here": { "version": 2, "boot": "b", "name": "n" } })))),
         ("another answer", at(1, words(&json!({ "taken": "taken" })))),
         ("bytes unasked", at(1, bytes(b"x"))),
         ("a piece in a piece", at(6, words(&json!({ "keep": { "what": "x", "place": "/", "pid": null } })))),
