@@ -167,7 +167,7 @@ fn cut_at_any_byte_nothing_is_half_done() {
         std::thread::sleep(Duration::from_millis(100));
         let whole = std::env::var_os("CALMA_SOAK").is_some();
         let cuts = std::env::var("CALMA_CUTS").ok().and_then(|text| text.parse().ok());
-        let cuts: usize = cuts.unwrap_or(if whole { 600 } else { 12 });
+        let cuts: usize = cuts.unwrap_or(if whole { 600 } else { 40 });
         let mut seed: u64 =
             std::env::var("CALMA_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_061_123);
         // How many bytes go over the line when nothing cuts it.

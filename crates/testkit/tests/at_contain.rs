@@ -255,7 +255,7 @@ fn lost_at_any_moment_nothing_is_half_done() {
             assert!(done.ok(), "round {round}: {done}");
         }
         let command: Vec<&str> = if during_undo { vec!["undo", "--all", "--yes"] } else { act };
-        let wait = Duration::from_millis(random.below(1200) as u64);
+        let wait = Duration::from_millis(random.below(600) as u64);
         let there = random.below(2) == 1;
         let what = format!("round {round}: {wait:?}, during undo {during_undo}, cut there {there}");
         let child = bed
