@@ -92,6 +92,10 @@ impl<'a> Machine<'a> {
                 Some(hint) => Refusal::new(error.to_string(), hint),
                 None => error.into(),
             },
+            EngineError::Another(..) => Refusal::new(
+                error.to_string(),
+                "name the case that is about this machine with --case DIR, or give it back its name",
+            ),
             EngineError::Side(error) => self.silent(error, case),
         }
     }
