@@ -9,4 +9,6 @@
 #![forbid(unsafe_code)]
 
 pub mod canary;
+pub mod external;
+pub mod preflight;
 pub mod witness;
