@@ -231,9 +231,19 @@ fn without_a_witness_the_next_hop_answers_and_nothing_goes_further() {
     if !inside("without_a_witness_the_next_hop_answers_and_nothing_goes_further") {
         return;
     }
+    // The next hop has a way on, and counts what it passes on of this.
+    sh("ip link add o0 type veth peer name o1; ip link set o0 up; ip link set o1 up
+        ip addr add 198.51.100.1/24 dev o0; ip route add default via 198.51.100.2
+        ip addr add 2001:db8:2::1/64 dev o0 nodad; ip route add default via 2001:db8:2::2 dev o0
+        nft add table inet on; nft add chain inet on on '{ type filter hook forward priority 0; }'
+        nft add rule inet on on ip daddr 203.0.113.1 counter; nft add rule inet on on ip6 daddr 2001:db8::1 counter");
     let host: Arc<dyn Host> = Arc::new(Live::new());
     let witness = Witness::start(host, options()).unwrap();
+    one_round(&witness, &[]);
     let (volley, intervals) = one_round(&witness, &[]);
+    let passed = Command::new("nft").args(["list", "table", "inet", "on"]).output().unwrap();
+    let passed = String::from_utf8(passed.stdout).unwrap();
+    assert_eq!(passed.matches("counter packets 0 ").count(), 2, "{passed}");
     let counts = counted(&intervals);
     let by: std::net::IpAddr = "192.0.2.2".parse().unwrap();
     for sent in volley.sent.iter().filter(|sent| sent.aim == Aim::Nowhere && sent.kind == CanaryKind::Udp4) {
@@ -280,6 +290,11 @@ fn the_session_is_kept_apart_and_a_false_source_counts() {
     let mac = options.place.suspect.macs[0];
     let witness = Witness::start(host, options).unwrap();
     // A session to the suspect's port 2222, while packets with a false source leave it.
+    // Its own reports of the groups it hears would be no silence; they are stopped as isolation stops them.
+    in_suspect(
+        "nft add table inet t; nft add chain inet t out \"{ type filter hook output priority -300; policy drop; }\"
+         nft add rule inet t out tcp sport 2222 accept",
+    );
     let serve = "import socket; s=socket.create_server((\"\",2222)); c=s.accept()[0]; c.sendall(b\"hello\"); c.recv(9)";
     let mut server = Command::new("ip")
         .args(["netns", "exec", "suspect", "python3", "-c", serve])
