@@ -18,8 +18,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("calma-formats", &["calma-record"]),
     ("calma-host", &["calma-record"]),
     ("calma-collect", &["calma-record", "calma-formats", "calma-host"]),
-    ("calma-act", &["calma-record", "calma-host"]),
-    ("calma-isolate", &["calma-record", "calma-formats", "calma-host"]),
+    ("calma-act", &["calma-record", "calma-host", "calma-isolate"]),
+    ("calma-isolate", &["calma-record", "calma-formats", "calma-host", "calma-collect"]),
     ("calma-detect", &["calma-record"]),
     ("calma-case", &["calma-record"]),
     (
@@ -44,6 +44,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "calma-isolate",
             "calma-collect",
             "calma-detect",
+            "calma-isolate",
             "calma-case",
             "calma-recovery",
             "calma-views",

@@ -103,10 +103,16 @@ pub(crate) fn remake(
         return Ok(Vec::new());
     }
     let file = hands.create(folder, name)?;
-    fill(acting, &file, was, piece)?;
-    let lost = hands.dress(&file, was)?;
-    hands.flush(&file)?;
-    Ok(lost)
+    let made = fill(acting, &file, was, piece).and_then(|()| {
+        let lost = hands.dress(&file, was)?;
+        hands.flush(&file)?;
+        Ok(lost)
+    });
+    if made.is_err() {
+        // The case or the disk refused: nothing half-made is left where the intruder's files were.
+        let _ = hands.remove(folder, name);
+    }
+    made
 }
 
 /// Writes kept bytes to where they were, holes left out.

@@ -1,7 +1,7 @@
 //! The growing end of one stream: whole frames or nothing.
 
 use calma_record::Digest;
-use calma_record::frame::{Encoder, FrameKind};
+use calma_record::frame::{Encoder, FULL, FrameKind};
 use std::fs::File;
 use std::io::{self, Write};
 
@@ -71,6 +71,26 @@ impl Chain {
 
 /// Lines of the keeper as the payload of a frame.
 pub(crate) fn pack(lines: &[crate::keeper::Line]) -> io::Result<(u32, Vec<u8>)> {
-    let text = crate::keeper::text(lines)?;
-    Ok((u32::try_from(text.len()).map_err(io::Error::other)?, zstd::bulk::compress(&text, 3)?))
+    compress(&crate::keeper::text(lines)?)
+}
+
+fn compress(text: &[u8]) -> io::Result<(u32, Vec<u8>)> {
+    Ok((u32::try_from(text.len()).map_err(io::Error::other)?, zstd::bulk::compress(text, 3)?))
+}
+
+/// The same for any number of lines, as the payloads of as many frames as they need.
+pub(crate) fn pack_all(lines: &[crate::keeper::Line]) -> io::Result<Vec<(u32, Vec<u8>)>> {
+    let (mut packed, mut text) = (Vec::new(), Vec::new());
+    for line in lines {
+        let one = crate::keeper::text(std::slice::from_ref(line))?;
+        if !text.is_empty() && text.len() + one.len() > FULL {
+            packed.push(compress(&text)?);
+            text.clear();
+        }
+        text.extend(one);
+    }
+    if !text.is_empty() {
+        packed.push(compress(&text)?);
+    }
+    Ok(packed)
 }

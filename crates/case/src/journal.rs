@@ -3,7 +3,7 @@
 use crate::pieces::Left;
 use crate::{Case, CaseError, KEEPER, Kept, Seal, StreamWriter};
 use calma_record::step::Entry;
-use calma_record::{Blob, Body, Digest, StreamName, Text};
+use calma_record::{Blob, Body, Digest, Gap, StreamName, Text};
 use std::io::Read;
 
 /// The kind of stream in which it stands.
@@ -58,6 +58,14 @@ impl Journal {
     /// When the disk refuses.
     pub fn write(&mut self, entries: Vec<Entry>) -> Result<(), CaseError> {
         self.writer.add(entries.into_iter().map(|entry| Body::Action(Box::new(entry))).collect())
+    }
+
+    /// Adds a gap: something that nobody knows and that belongs to the journal.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn gap(&mut self, gap: Gap) -> Result<(), CaseError> {
+        self.writer.add(vec![Body::Gap(gap)])
     }
 
     /// Makes everything so far survive a power cut: evidence first, then the entries that name it.

@@ -1,6 +1,6 @@
 //! The one writer of a stream: takes frames of a host side that may lie, and adds them to the case.
 
-use crate::chain::{Chain, Part, pack};
+use crate::chain::{Chain, Part, pack, pack_all};
 use crate::keeper::{Kept, Line};
 use crate::pieces::{Left, Pieces};
 use crate::{Case, CaseError, Seal};
@@ -125,7 +125,12 @@ impl StreamWriter {
         let count = bodies.len() as u64;
         let lines: Vec<Line> =
             (self.notes..).zip(bodies).map(|(number, body)| Line::note(number, body)).collect();
-        self.chain.put_lines(&lines).map_err(|error| self.fault(error))?;
+        let packed = pack_all(&lines).map_err(|error| self.fault(error))?;
+        let parts: Vec<Part<'_>> = packed
+            .iter()
+            .map(|(raw_length, stored)| Part { kind: FrameKind::Keeper, raw_length: *raw_length, stored })
+            .collect();
+        self.chain.put(&parts).map_err(|error| self.fault(error))?;
         self.notes += count;
         Ok(())
     }

@@ -32,11 +32,19 @@ pub(crate) enum Command {
     Undo(Undo),
     /// Hear from this machine whether a suspect host is silent, and sign what was heard
     Witness(Witness),
+    /// Write words into the journal, for what there is no time for now
+    Note(Note),
     /// Show, verify or export a case
     Case(CaseArguments),
     /// The observing side; started by calma itself
     #[command(hide = true)]
     HostSide(HostSide),
+    /// The guard of an isolation; started by the action that isolates
+    #[command(hide = true)]
+    IsolationGuard,
+    /// The acting side; started by calma itself
+    #[command(hide = true)]
+    ActSide,
 }
 
 /// Arguments of `triage`.
@@ -124,6 +132,12 @@ pub(crate) struct At {
 pub(crate) enum AtCommand {
     /// Look at them and say what is wrong; changes nothing
     Triage(Triage),
+    /// Stop there what was found, and keep it here; shown first
+    Contain(Contain),
+    /// Take back what calma did there, the last step first; without a step it lists them
+    Undo(Undo),
+    /// Write words into the journal, for what there is no time for now
+    Note(Note),
 }
 
 /// Arguments of `show`.
@@ -249,6 +263,20 @@ pub(crate) struct Witness {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
     /// Folder of the case that holds the log (made if it is not there)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) case: Option<PathBuf>,
+}
+
+/// Arguments of `note`.
+#[derive(Debug, Args)]
+pub(crate) struct Note {
+    /// The words
+    #[arg(required = true)]
+    pub(crate) words: Vec<String>,
+    /// The finding they are about, by its key
+    #[arg(long, value_name = "KEY")]
+    pub(crate) finding: Vec<String>,
+    /// The case's folder; the newest one if not given
     #[arg(long, value_name = "DIR")]
     pub(crate) case: Option<PathBuf>,
 }

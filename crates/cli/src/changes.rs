@@ -3,27 +3,11 @@
 use crate::exit::Refusal;
 use crate::show;
 use calma_record::step::{Ended, Outcome, Plan, Step, Undoable, Way};
-use calma_recovery::{Back, EngineError, Event, History, Past, Stands, describe, verb};
+use calma_recovery::{Back, Event, History, Past, Stands, describe, verb};
 use calma_views::text::wrap;
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::Path;
-
-/// A refusal of the engine with what to do.
-pub(crate) fn refusal(error: EngineError) -> anyhow::Error {
-    match error {
-        EngineError::NotAlone => Refusal::new(error.to_string(), "wait for it to end, then try again"),
-        EngineError::NotDurable => crate::commands::contain::not_durable(),
-        EngineError::Host(error) => Refusal::new(
-            format!("this machine can not be changed from here: {error}"),
-            "run calma as root on the server",
-        ),
-        EngineError::Case(error) => match error.hint() {
-            Some(hint) => Refusal::new(error.to_string(), hint),
-            None => error.into(),
-        },
-    }
-}
 
 fn line(lead: &str, step: &Step, tail: &str) -> String {
     let text = if tail.is_empty() { describe(step) } else { format!("{} · {tail}", describe(step)) };
@@ -119,7 +103,13 @@ pub(crate) fn count(event: &Event<'_>, failed: &mut u32, refused: &mut u32) {
 }
 
 /// What holds at the end, and the next step.
-pub(crate) fn summary(first: u64, failed: u32, refused: u32, back: &[Back], phrase: &str) -> String {
+pub(crate) fn summary(
+    command: &str,
+    first: u64,
+    (failed, refused): (u32, u32),
+    back: &[Back],
+    phrase: &str,
+) -> String {
     let mut out = String::from("\n");
     if failed == 0 && refused == 0 && back.is_empty() {
         out.push_str("  Everything that was ticked is done and holds; nothing of it came back.\n");
@@ -141,13 +131,13 @@ pub(crate) fn summary(first: u64, failed: u32, refused: u32, back: &[Back], phra
         out.push_str(&wrap("  ", &format!("It comes back: {}{by}.", one.what)));
     }
     let _ = writeln!(out, "\n  The journal is sealed: {phrase}");
-    let _ = writeln!(out, "  Take it all back:   calma undo --all      (steps from {first} on)");
-    let _ = writeln!(out, "  Next: look again:   calma triage");
+    let _ = writeln!(out, "  Take it all back:   {command} undo --all      (steps from {first} on)");
+    let _ = writeln!(out, "  Next: look again:   {command} triage");
     out
 }
 
 /// The steps of the journal.
-pub(crate) fn journal(history: &History) -> String {
+pub(crate) fn journal(command: &str, history: &History) -> String {
     let mut out = String::from("\n  What calma did here, by step:\n\n");
     let mut any = false;
     for past in history.steps() {
@@ -157,7 +147,10 @@ pub(crate) fn journal(history: &History) -> String {
     if !any {
         return "\n  Nothing was changed in this case.\n".to_owned();
     }
-    out.push_str("\n  Take steps back:   calma undo STEP…   or all of them:   calma undo --all\n");
+    let _ = writeln!(
+        out,
+        "\n  Take steps back:   {command} undo STEP…\n  or all of them:    {command} undo --all"
+    );
     out
 }
 

@@ -43,28 +43,29 @@ pub(crate) struct Refusal {
     pub(crate) why: String,
     /// What to do instead.
     pub(crate) instead: String,
-    /// Whether the words of the command were wrong.
-    pub(crate) wrong_use: bool,
+    /// What it stands for.
+    pub(crate) exit: Exit,
 }
 
 impl Refusal {
     /// Refuses what was asked.
     #[expect(clippy::new_ret_no_self, reason = "a refusal is only ever an error on its way out")]
     pub(crate) fn new(why: impl Into<String>, instead: impl Into<String>) -> anyhow::Error {
-        Self { why: why.into(), instead: instead.into(), wrong_use: false }.into()
+        Self { why: why.into(), instead: instead.into(), exit: Exit::Refused }.into()
     }
 
     /// Says that the words of the command do not fit.
     pub(crate) fn wrong_use(why: impl Into<String>, instead: impl Into<String>) -> anyhow::Error {
-        Self { why: why.into(), instead: instead.into(), wrong_use: true }.into()
+        Self { why: why.into(), instead: instead.into(), exit: Exit::WrongUse }.into()
+    }
+
+    /// Says that it was cut off in the middle; the journal says what holds.
+    pub(crate) fn cut_off(why: impl Into<String>, instead: impl Into<String>) -> anyhow::Error {
+        Self { why: why.into(), instead: instead.into(), exit: Exit::Failed }.into()
     }
 }
 
 /// The exit code of an error.
 pub(crate) fn of(error: &anyhow::Error) -> Exit {
-    match error.downcast_ref::<Refusal>() {
-        Some(refusal) if refusal.wrong_use => Exit::WrongUse,
-        Some(_) => Exit::Refused,
-        None => Exit::Failed,
-    }
+    error.downcast_ref::<Refusal>().map_or(Exit::Failed, |refusal| refusal.exit)
 }

@@ -6,6 +6,7 @@ mod changes;
 mod commands;
 mod exit;
 mod given;
+mod machine;
 mod notices;
 mod paper;
 mod places;
@@ -16,6 +17,7 @@ mod show;
 use args::{Arguments, Command};
 use clap::Parser as _;
 use exit::Exit;
+use machine::Machine;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -37,11 +39,14 @@ fn main() -> ExitCode {
         Some(Command::At(at)) => commands::at::run(&at),
         Some(Command::Show(show)) => commands::show::run(&show),
         Some(Command::Report(report)) => commands::report::run(&report),
-        Some(Command::Contain(contain)) => commands::contain::run(&contain),
-        Some(Command::Undo(undo)) => commands::undo::run(&undo),
         Some(Command::Witness(witness)) => commands::witness::run(&witness),
+        Some(Command::Contain(contain)) => commands::contain::run(&contain, &Machine::Here),
+        Some(Command::Undo(undo)) => commands::undo::run(&undo, &Machine::Here),
+        Some(Command::Note(note)) => commands::note::run(&note, &Machine::Here),
         Some(Command::Case(case)) => commands::case::run(&case),
+        Some(Command::ActSide) => commands::act_side::run(),
         Some(Command::HostSide(host_side)) => commands::host_side::run(&host_side),
+        Some(Command::IsolationGuard) => commands::isolation_guard::run(),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -78,6 +78,11 @@ fn named(folder: &Path, target: &Text) -> anyhow::Result<Case> {
 
 /// The folder the user named, or the newest case in the places where calma puts them.
 pub(crate) fn newest(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    newest_about(named, None)
+}
+
+/// The same, of the cases about `target`, if one is given.
+pub(crate) fn newest_about(named: Option<&Path>, target: Option<&Text>) -> anyhow::Result<PathBuf> {
     if let Some(folder) = named {
         return Ok(folder.to_owned());
     }
@@ -102,17 +107,22 @@ pub(crate) fn newest(named: Option<&Path>) -> anyhow::Result<PathBuf> {
             if let (true, Ok(meta), Ok(case)) =
                 (entry.name.as_bytes().starts_with(prefix), streams, Case::open(&path))
                 && !is_witness_log(&case)
+                && target.is_none_or(|target| case.about().target == *target)
             {
                 found.push((meta.modified, path));
             }
         }
     }
     found.sort();
-    found.pop().map(|(_, path)| path).ok_or_else(|| {
-        Refusal::wrong_use(
+    found.pop().map(|(_, path)| path).ok_or_else(|| match target {
+        Some(host) => Refusal::wrong_use(
+            format!("there is no case about {host} in the usual places"),
+            format!("name one with --case DIR, or look first: calma at {host} triage"),
+        ),
+        None => Refusal::wrong_use(
             "there is no case in the usual places",
             "name one with --case DIR, or look first: calma triage",
-        )
+        ),
     })
 }
 

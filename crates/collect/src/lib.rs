@@ -36,6 +36,7 @@ pub use context::{Context, Options};
 pub use examiner::{Examiner, ExaminerCard};
 pub use examiners::ALL as EXAMINERS;
 pub use jobs::{check_rules, work};
+pub use net::{Answers, Known, network_namespaces};
 pub use out::{Flow, Item, Out, gather};
 pub use owner::{Manager, Owner, Packages};
 pub use patience::Patience;

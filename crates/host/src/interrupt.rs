@@ -11,6 +11,11 @@ extern "C" fn raise(_signal: libc::c_int) {
     }
 }
 
+/// The flag that [`on_interrupt`] raises, without taking the signals over yet: until then they end the process.
+pub fn on_interrupt_later() -> Arc<AtomicBool> {
+    Arc::clone(FLAG.get_or_init(Arc::default))
+}
+
 /// From now on SIGINT, SIGTERM and SIGHUP set the returned flag instead of ending the process. A second SIGINT ends it.
 pub fn on_interrupt() -> Arc<AtomicBool> {
     let flag = FLAG.get_or_init(Arc::default);

@@ -15,13 +15,16 @@ mod interrupt;
 mod kernel;
 mod live;
 mod mem;
+mod netlink;
 mod network;
 mod path;
 mod processes;
 mod root;
+pub mod standing;
 mod survey;
 mod tree;
 pub mod wire;
+pub mod wires;
 mod worker;
 
 pub use alone::{Alone, alone};
@@ -30,7 +33,7 @@ pub use clock::Clock;
 pub use error::{Cause, HostError};
 pub use gentle::{Manners, behave, pressed};
 pub use hands::{Hands, LiveHands, Mounting, NewFile, PROTECTING, SETTABLE, Tell};
-pub use interrupt::on_interrupt;
+pub use interrupt::{on_interrupt, on_interrupt_later};
 pub use kernel::{Identity, Kernel};
 pub use live::Live;
 pub use mem::{Mem, MemBpf, MemNetwork, MemProcesses};
@@ -40,6 +43,7 @@ pub use processes::{Asking, Held, Processes};
 pub use root::{Root, RootError};
 pub use survey::{APPEND_ONLY, AUTOMOUNT, Directory, ENCRYPTED, IMMUTABLE, NO_DUMP, Named, Stat, VERITY};
 pub use tree::{Content, Entry, FileKind, Follow, Meta, Opened, Tree};
+pub use wires::{LiveWires, Wires};
 pub use worker::{
     Confinement, Input, Kept, Question, Reply, Trouble, WorkerJob, Workers, read_in_place, serve_worker,
 };

@@ -72,6 +72,13 @@ pub trait Network: Send + Sync {
         requests: &[Request],
     ) -> Result<Vec<Result<Answer, HostError>>, HostError>;
 
+    /// Under which identifier each of `others` is known in a namespace (`RTM_GETNSID`, `<linux/net_namespace.h>`): what
+    /// `IFLA_LINK_NETNSID` of its devices means. `None` for one that it does not know.
+    ///
+    /// # Errors
+    /// When the namespace can not be entered.
+    fn identifiers(&self, within: &Namespace, others: &[Namespace]) -> Result<Vec<Option<u32>>, HostError>;
+
     /// The protocol's name of an open socket of a process, `TCP`, `XDP`, …, by its extended attribute
     /// `system.sockprotoname`; for sockets that no dump knows.
     ///

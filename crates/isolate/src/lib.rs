@@ -1,14 +1,29 @@
-//! Off the network, and proved.
+//! Off the network (rule 2): what is cut, what stays, who holds it, and what was proved. The host's side.
 //!
-//! | part | what it is |
-//! |---|---|
-//! | [`preflight`] | what may destroy evidence or the server when it goes silent, and the step outside to do first |
-//! | [`external`] | the exact steps of level 3: cable, switch, cloud, hypervisor |
-//! | [`canary`] | packets that must not arrive |
-//! | [`witness`] | another machine that counts everything that comes from the suspect |
+//! [`survey`](survey::survey) looks at every network namespace, [`rules`] says what the packet filter is to hold there, the
+//! [`guard`] puts it into force and keeps it. Packets that must not arrive ([`canary`]) are sent, and another machine
+//! ([`witness`]) counts everything that comes from the suspect. [`preflight`] says what may break when the host
+//! falls silent, [`external`] how it is cut off from outside. Nothing here knows the journal, the terminal or what is
+//! suspicious.
 #![forbid(unsafe_code)]
 
 pub mod canary;
+pub mod control;
 pub mod external;
+pub mod guard;
+pub mod kept;
+pub mod live;
+pub mod order;
 pub mod preflight;
+pub mod preview;
+pub mod proof;
+pub mod rules;
+pub mod serve;
+pub mod session;
+pub mod start;
+pub mod state;
+pub mod survey;
 pub mod witness;
+pub mod world;
+
+pub use kept::Kept;

@@ -89,6 +89,13 @@ pub enum Target {
         /// Where it is mounted.
         point: Text,
     },
+    /// The network of the host.
+    Network {
+        /// What is to be done to it; only the action reads it.
+        order: Value,
+        /// The same in words, for a plan.
+        says: String,
+    },
     /// Words for whoever reads the journal.
     Words {
         /// The words.
@@ -102,7 +109,7 @@ impl Target {
         match self {
             Self::File { path, .. } | Self::Line { path, .. } => Some(path),
             Self::Mount { point } => Some(point),
-            Self::Tree(_) | Self::Account { .. } | Self::Words { .. } => None,
+            Self::Tree(_) | Self::Account { .. } | Self::Network { .. } | Self::Words { .. } => None,
         }
     }
 }

@@ -1,9 +1,8 @@
 //! After a plan was carried out: whether anything of it comes back, and who brings it.
 
 use crate::engine::History;
-use crate::strays::strays;
-use calma_host::Live;
-use calma_host::ground::{Ground, ProcessLine, processes};
+use crate::side::{Side, SideError};
+use calma_host::ground::ProcessLine;
 use calma_record::Text;
 use calma_record::step::Target;
 use serde_json::Value;
@@ -21,7 +20,16 @@ pub struct Back {
 
 /// Watches for so long whether a file that was taken away is there again, or something runs one. Only steps from `since`
 /// on count. Ends early when `stop` says so.
-pub fn watch(host: &Live, history: &History, since: u64, seconds: u64, stop: &dyn Fn() -> bool) -> Vec<Back> {
+///
+/// # Errors
+/// When the machine does not answer any more.
+pub fn watch(
+    side: &dyn Side,
+    history: &History,
+    since: u64,
+    seconds: u64,
+    stop: &dyn Fn() -> bool,
+) -> Result<Vec<Back>, SideError> {
     let (mut paths, mut programs) = (BTreeSet::new(), BTreeSet::new());
     for past in history.steps().filter(|past| past.intent.id >= since && past.undone.is_none()) {
         match (&past.intent.step.target, past.intent.step.action.as_str()) {
@@ -31,24 +39,20 @@ pub fn watch(host: &Live, history: &History, since: u64, seconds: u64, stop: &dy
         }
     }
     programs.extend(paths.iter().cloned());
-    let ground = Ground::below(b"/").ok();
     let (began, mut found) = (Instant::now(), BTreeSet::new());
     loop {
-        let running = strays(host, &programs);
-        let all = if running.is_empty() { Vec::new() } else { processes().unwrap_or_default() };
+        let running = side.strays(&programs)?;
+        let all = if running.is_empty() { Vec::new() } else { side.processes()? };
         let by_pid: BTreeMap<u32, &ProcessLine> = all.iter().map(|line| (line.pid, line)).collect();
         for line in running.iter().filter(|line| !running.iter().any(|other| other.pid == line.parent)) {
             let what = format!("something of it runs again, as pid {} ({})", line.pid, line.name);
             found.insert(Back { what, by: ancestors(line, &by_pid) });
         }
-        for path in &paths {
-            let there = ground.as_ref().and_then(|ground| ground.place(path.as_bytes()).ok());
-            if there.is_some_and(|(folder, name)| folder.has(name)) {
-                found.insert(Back { what: format!("{path} is there again"), by: String::new() });
-            }
+        for path in side.there(paths.iter().cloned().collect())?.iter().filter(|path| paths.contains(path)) {
+            found.insert(Back { what: format!("{path} is there again"), by: String::new() });
         }
         if began.elapsed() >= Duration::from_secs(seconds) || stop() {
-            return found.into_iter().collect();
+            return Ok(found.into_iter().collect());
         }
         std::thread::sleep(Duration::from_millis(100));
     }

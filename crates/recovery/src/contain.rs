@@ -8,10 +8,10 @@ mod files;
 mod words;
 
 use crate::review::{Review, each_record};
-use crate::strays::{is_interpreter, programs, strays};
+use crate::side::{Side, SideError};
+use crate::strays::{is_interpreter, programs};
 use calma_case::{Case, CaseError, now};
-use calma_host::Live;
-use calma_host::ground::{ProcessLine, boot, processes};
+use calma_host::ground::ProcessLine;
 use calma_record::step::{Plan, Step, Target};
 use calma_record::{Body, Certainty, Finding, RecordId, Severity, Subject, Text, kinds};
 use files::Files;
@@ -33,6 +33,17 @@ const ORDER: [&str; 10] = [
     "quarantine",
 ];
 
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum ProposeError {
+    /// The case can not be read.
+    #[error("{0}")]
+    Case(#[from] CaseError),
+    /// The machine does not answer.
+    #[error("{0}")]
+    Side(#[from] SideError),
+}
+
 /// One step as it is thought of.
 #[derive(Clone, Debug)]
 struct Proposal {
@@ -47,8 +58,8 @@ struct Proposal {
 /// The plan that follows from the newest look of a case.
 ///
 /// # Errors
-/// When the case can not be read.
-pub fn propose(case: &Case, review: &Review, host: &Live, stories: &[u32]) -> Result<Plan, CaseError> {
+/// When the case can not be read, or the machine does not answer.
+pub fn propose(case: &Case, review: &Review, side: &dyn Side, stories: &[u32]) -> Result<Plan, ProposeError> {
     let findings: Vec<&Finding> = review
         .judgement
         .findings
@@ -57,8 +68,8 @@ pub fn propose(case: &Case, review: &Review, host: &Live, stories: &[u32]) -> Re
         .filter(|finding| finding.severity >= Severity::Medium)
         .collect();
     let facts = facts(case, &findings)?;
-    let lines = processes().unwrap_or_default();
-    let mut files = Files::new(host, case, &findings)?;
+    let lines = side.processes()?;
+    let mut files = Files::new(side, case, &findings)?;
     let mut proposals = Vec::new();
     for finding in &findings {
         let doubt = doubt(finding, review);
@@ -84,7 +95,7 @@ pub fn propose(case: &Case, review: &Review, host: &Live, stories: &[u32]) -> Re
         let evidence = finding.evidence.iter().filter_map(|evidence| facts.get(&evidence.record));
         let mut handled: BTreeSet<Text> = BTreeSet::new();
         for fact in evidence {
-            for (action, target, more) in files.follow(fact, finding) {
+            for (action, target, more) in files.follow(fact, finding)? {
                 let action = if action == "quarantine" && files::starts_something(fact) {
                     "unhook-file"
                 } else {
@@ -98,7 +109,7 @@ pub fn propose(case: &Case, review: &Review, host: &Live, stories: &[u32]) -> Re
         for subject in &finding.subjects {
             match subject {
                 Subject::Path(path) if !handled.contains(path) => {
-                    if let Some((action, target, more)) = files.whole(path, finding) {
+                    if let Some((action, target, more)) = files.whole(path, finding)? {
                         add(action, target, more);
                     }
                 }
@@ -109,12 +120,12 @@ pub fn propose(case: &Case, review: &Review, host: &Live, stories: &[u32]) -> Re
     let mut plan = Plan {
         schema: 1,
         host: review.run.host.clone(),
-        boot: boot(),
+        boot: side.boot().clone(),
         made: now(),
         steps: ordered(proposals.clone(), &lines),
     };
     // What runs one of these files by now and was not there when it was looked at.
-    for line in strays(host, &programs(&plan)) {
+    for line in side.strays(&programs(&plan))? {
         let target = Target::Tree(line.identity());
         let story =
             plan.steps.iter().filter(|step| step.ticked).map(|step| step.story).min().unwrap_or_default();

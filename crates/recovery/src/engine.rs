@@ -1,37 +1,32 @@
 //! Carries a plan out: every intent is on the keeper's disk before its step is done, and every outcome after it.
 //!
-//! Steps of one kind that stand together are prepared, promised, done and settled together, so that a thousand files cost
+//! The machine may be this one or another: see [`crate::side`]. Steps of one kind that stand together are prepared, promised, done and settled together, so that a thousand files cost
 //! a few disk flushes and not thousands. A crash anywhere leaves intents without outcome, which the next start finishes or
 //! takes back ([`Engine::put_right`]).
 
 mod history;
 mod keeping;
 
-use calma_act::{Acting, Action, Done, KeepOff, Looking, Permit, Trouble, Verdict};
-use calma_case::{Case, CaseError, Journal, PlaceKind, now};
-use calma_host::ground::{Ground, boot};
-use calma_host::{Alone, HostError, Live};
+use crate::side::{Errand, Report, Side, SideError, Stage, Taken};
+use calma_case::{Case, CaseError, PlaceKind, now};
+use calma_record::Text;
 use calma_record::step::{Ended, Entry, Intent, Outcome, Plan, Refusal, Step, Target, Undo, Undoable, Way};
 pub use history::{History, Past, Stands};
-use keeping::{CaseVault, JournalLedger};
+use keeping::Keeping;
 use serde_json::Value;
-use std::cell::RefCell;
 
 /// At most so many steps are promised at once.
 const BATCH: usize = 256;
 
-/// Why nothing was begun.
+/// Why nothing was begun, or why it did not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The case can not be written.
     #[error("{0}")]
     Case(#[from] CaseError),
-    /// The machine does not answer.
+    /// The machine refuses, or does not answer any more.
     #[error("{0}")]
-    Host(#[from] HostError),
-    /// Another calma changes this machine now.
-    #[error("another calma is changing this machine now")]
-    NotAlone,
+    Side(#[from] SideError),
     /// The case would be gone after a power cut.
     #[error("the case is in this machine's memory: after a power cut nobody could take the changes back")]
     NotDurable,
@@ -50,22 +45,10 @@ pub enum Event<'a> {
 
 /// Who carries steps out, with the journal in which they stand.
 pub struct Engine<'a> {
-    case: &'a Case,
-    host: &'a Live,
-    ground: Ground,
-    keep_off: KeepOff,
-    journal: RefCell<Journal>,
+    keeping: Keeping<'a>,
+    taken: Box<dyn Taken + 'a>,
     history: History,
-    boot: calma_record::Text,
-    _alone: Alone,
-}
-
-/// A step that is under way.
-struct Under {
-    intent: Intent,
-    action: &'static Action,
-    notes: Vec<Value>,
-    done: Result<Done, Trouble>,
+    boot: Text,
 }
 
 impl<'a> Engine<'a> {
@@ -73,23 +56,15 @@ impl<'a> Engine<'a> {
     ///
     /// # Errors
     /// When another calma is at it, the case would not survive a power cut, or either of them refuses.
-    pub fn start(case: &'a Case, host: &'a Live) -> Result<Self, EngineError> {
+    pub fn start(case: &'a Case, side: &'a dyn Side) -> Result<Self, EngineError> {
         if case.about().place == PlaceKind::Memory {
             return Err(EngineError::NotDurable);
         }
-        let alone = calma_host::alone()?.ok_or(EngineError::NotAlone)?;
-        let history = History::of(case.journal_entries()?);
         let folder = case.folder().canonicalize().unwrap_or_else(|_| case.folder().to_owned());
-        Ok(Self {
-            ground: Ground::below(b"/")?,
-            keep_off: KeepOff::gather(vec![folder.as_os_str().as_encoded_bytes().into()]),
-            journal: RefCell::new(case.journal()?),
-            boot: boot(),
-            case,
-            host,
-            history,
-            _alone: alone,
-        })
+        let taken = side.take(&folder.as_os_str().as_encoded_bytes().into())?;
+        let history = History::of(case.journal_entries()?);
+        let keeping = Keeping::open(case)?;
+        Ok(Self { keeping, taken, history, boot: side.boot().clone() })
     }
 
     /// What stands in the journal.
@@ -102,7 +77,7 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// When the journal can not be written; what was begun is in it.
     pub fn carry_out(&mut self, plan: &Plan, tell: &mut dyn FnMut(&Event<'_>)) -> Result<(), EngineError> {
-        self.journal.borrow_mut().write(vec![Entry::Plan(Box::new(plan.clone()))])?;
+        self.keeping.write(vec![Entry::Plan(Box::new(plan.clone()))])?;
         let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.ticked).collect();
         let mut failed: Vec<(Target, String)> = Vec::new();
         for run in steps.chunk_by(|a, b| a.action == b.action) {
@@ -121,31 +96,28 @@ impl<'a> Engine<'a> {
         failed: &mut Vec<(Target, String)>,
         tell: &mut dyn FnMut(&Event<'_>),
     ) -> Result<(), EngineError> {
-        let mut under = Vec::new();
+        let mut possible = Vec::new();
         for step in steps {
-            match self.prepare(step, plan, failed) {
-                Ok((action, undo)) => {
-                    let id = self.history.next_id() + under.len() as u64;
-                    let intent = Intent {
-                        id,
-                        way: Way::Do,
-                        at: now(),
-                        boot: self.boot.clone(),
-                        step: Step::clone(step),
-                        undo,
-                    };
-                    under.push(Under { intent, action, notes: Vec::new(), done: Ok(Done::default()) });
-                }
-                Err(refusal) => {
-                    tell(&Event::Refused(step, &refusal));
-                    failed.push((step.target.clone(), format!("{} was refused", step.action)));
-                    let why = refusal.why.clone();
-                    let entry = Entry::Refused { step: Box::new(Step::clone(step)), why };
-                    self.journal.borrow_mut().write(vec![entry])?;
-                }
+            match self.may_begin(step, plan, failed) {
+                Ok(()) => possible.push(*step),
+                Err(refusal) => self.refused(step, &refusal, failed, tell)?,
             }
         }
-        for one in self.go(under, tell)? {
+        let prepared = self.taken.prepare(&possible, &self.keeping)?;
+        if prepared.len() != possible.len() {
+            return Err(SideError::Lies("an answer to another question").into());
+        }
+        let mut errands: Vec<Errand> = Vec::new();
+        for (step, prepared) in possible.into_iter().zip(prepared) {
+            match prepared {
+                Ok(undo) => {
+                    let id = self.history.next_id() + errands.len() as u64;
+                    errands.push(self.errand(id, step, undo));
+                }
+                Err(refusal) => self.refused(step, &refusal, failed, tell)?,
+            }
+        }
+        for one in self.go(errands, tell)? {
             if one.ended != Ended::Done
                 && let Some(past) = self.history.step(one.id)
             {
@@ -158,13 +130,27 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// Looks whether a step can be done, and gathers what taking it back needs.
-    fn prepare(
-        &mut self,
+    fn errand(&self, id: u64, step: &Step, undo: Undo) -> Errand {
+        let (boot, step) = (self.boot.clone(), step.clone());
+        Errand { intent: Intent { id, way: Way::Do, at: now(), boot, step, undo }, notes: Vec::new() }
+    }
+
+    /// A step that is not begun: told, and written down.
+    fn refused(
+        &self,
         step: &Step,
-        plan: &Plan,
-        failed: &[(Target, String)],
-    ) -> Result<(&'static Action, Undo), Refusal> {
+        refusal: &Refusal,
+        failed: &mut Vec<(Target, String)>,
+        tell: &mut dyn FnMut(&Event<'_>),
+    ) -> Result<(), EngineError> {
+        tell(&Event::Refused(step, refusal));
+        failed.push((step.target.clone(), format!("{} was refused", step.action)));
+        let entry = Entry::Refused { step: Box::new(step.clone()), why: refusal.why.clone() };
+        Ok(self.keeping.write(vec![entry])?)
+    }
+
+    /// Whether a step may be begun at all, by what is known here.
+    fn may_begin(&self, step: &Step, plan: &Plan, failed: &[(Target, String)]) -> Result<(), Refusal> {
         let action = calma_act::named(&step.action)
             .ok_or_else(|| Refusal::new(format!("this calma knows no action \"{}\"", step.action)))?;
         if matches!(step.target, Target::Tree(_)) && plan.boot != self.boot {
@@ -174,131 +160,54 @@ impl<'a> Engine<'a> {
         }
         // What is not frozen or kept is not ended: its memory would be lost.
         let earlier = failed.iter().find(|(target, _)| *target == step.target);
-        if let Some((_, why)) = earlier.filter(|_| action.card.undoable > Undoable::Reversible) {
-            return Err(Refusal::new(format!("{why} for the same process, so it is not ended")));
+        match earlier.filter(|_| action.card.undoable > Undoable::Reversible) {
+            Some((_, why)) => Err(Refusal::new(format!("{why} for the same process, so it is not ended"))),
+            None => Ok(()),
         }
-        let mut vault = CaseVault { case: self.case, journal: &self.journal };
-        let mut looking = Looking {
-            host: self.host,
-            ground: &self.ground,
-            vault: &mut vault,
-            keep_off: &self.keep_off,
-            noted: &[],
-        };
-        Ok((action, (action.prepare)(&mut looking, step)?))
     }
 
-    /// Promises the intents, carries them out, settles, verifies, and writes what became of them.
+    /// Has errands gone, and writes what became of them. What ended before an error is written all the same.
     fn go(
         &mut self,
-        mut under: Vec<Under>,
+        errands: Vec<Errand>,
         tell: &mut dyn FnMut(&Event<'_>),
     ) -> Result<Vec<Outcome>, EngineError> {
-        if under.is_empty() {
+        if errands.is_empty() {
             return Ok(Vec::new());
         }
-        let intents: Vec<Intent> = under.iter().map(|one| one.intent.clone()).collect();
-        let promised = Permit::obtain(&mut JournalLedger { journal: &self.journal }, &intents);
-        let permit = match promised {
-            Ok(permit) => permit,
+        let intents: Vec<Intent> = errands.iter().map(|errand| errand.intent.clone()).collect();
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        let gone = self.taken.go(errands, &self.keeping, &mut |stage| match stage {
+            Stage::Begins(id) => {
+                if let Some(intent) = intents.iter().find(|intent| intent.id == id) {
+                    tell(&Event::Begins(&intent.step, intent.way));
+                }
+            }
+            Stage::Ended(Report { id, ended, says, left }) => {
+                let earlier = outcomes.iter().any(|outcome| outcome.id == id);
+                if let Some(intent) = intents.iter().find(|intent| intent.id == id && !earlier) {
+                    let outcome = Outcome { id, way: intent.way, at: now(), ended, says, left };
+                    tell(&Event::Ended(&intent.step, &outcome));
+                    outcomes.push(outcome);
+                }
+            }
+        });
+        if matches!(gone, Err(SideError::Keeper(_))) {
             // Nothing was done, and the error is the case's own.
-            Err(_) => {
-                return Err(self.journal.borrow_mut().sync().map_or_else(EngineError::from, |()| {
-                    EngineError::Case(CaseError::NotKept("the journal could not be written"))
-                }));
-            }
-        };
+            return Err(self.keeping.sync().map_or_else(EngineError::from, |()| {
+                EngineError::Case(CaseError::NotKept("the journal could not be written"))
+            }));
+        }
         self.history.promised(&intents);
-        for one in &mut under {
-            tell(&Event::Begins(&one.intent.step, one.intent.way));
-            self.act(one, &permit);
-        }
-        if let Err(trouble) = permit.settle() {
-            for one in &mut under {
-                one.done = one.done.clone().and(Err(trouble.clone()));
-            }
-        }
-        let mut outcomes = Vec::new();
-        for one in &mut under {
-            let outcome = self.judge(one, &permit);
-            tell(&Event::Ended(&one.intent.step, &outcome));
-            outcomes.push(outcome);
-        }
-        // What was taken back on the way is on the disk too before it is called so.
-        let _ = permit.settle();
         let entries = outcomes.iter().map(|outcome| Entry::Outcome(Box::new(outcome.clone()))).collect();
-        let mut journal = self.journal.borrow_mut();
-        journal.write(entries)?;
-        journal.sync()?;
+        self.keeping.write(entries)?;
         outcomes.iter().for_each(|outcome| self.history.ended(outcome));
+        if let Err(error) = gone {
+            self.keeping.gap(intents.len().saturating_sub(outcomes.len()), &error)?;
+            return Err(error.into());
+        }
+        self.keeping.sync()?;
         Ok(outcomes)
-    }
-
-    /// Goes a step's way once.
-    fn act(&self, one: &mut Under, permit: &Permit) {
-        let (id, way) = (one.intent.id, one.intent.way);
-        let earlier = one.notes.clone();
-        let mut more = Vec::new();
-        let mut progress = |note: Value| {
-            more.push(note.clone());
-            let entry = Entry::Progress { id, note };
-            self.journal.borrow_mut().write(vec![entry]).map_err(|error| Trouble::new(error.to_string()))
-        };
-        let mut vault = CaseVault { case: self.case, journal: &self.journal };
-        let mut acting = Acting {
-            looking: Looking {
-                host: self.host,
-                ground: &self.ground,
-                vault: &mut vault,
-                keep_off: &self.keep_off,
-                noted: &earlier,
-            },
-            permit,
-            progress: &mut progress,
-        };
-        let go = if way == Way::Do { one.action.apply } else { one.action.revert };
-        one.done = go(&mut acting, &one.intent.step, &one.intent.undo);
-        one.notes.extend(more);
-    }
-
-    /// Looks whether a step holds; one that failed is taken back.
-    fn judge(&self, one: &mut Under, permit: &Permit) -> Outcome {
-        let way = one.intent.way;
-        let (ended, says, left) = match one.done.clone() {
-            Ok(done) => {
-                one.notes.push(done.left.clone());
-                match self.verify(one, way) {
-                    Verdict::Holds => (Ended::Done, done.says, done.left),
-                    Verdict::Fails(why) => (Ended::NotHeld, why, done.left),
-                }
-            }
-            Err(trouble) if way == Way::Undo => (Ended::NotHeld, trouble.0, Value::Null),
-            Err(trouble) => {
-                one.intent.way = Way::Undo;
-                self.act(one, permit);
-                let back = one.done.clone().map(|_| self.verify(one, Way::Undo));
-                one.intent.way = Way::Do;
-                match back {
-                    Ok(Verdict::Holds) => (Ended::Refused, trouble.0, Value::Null),
-                    Ok(Verdict::Fails(why)) | Err(Trouble(why)) => {
-                        (Ended::NotHeld, format!("{}; and taking it back: {why}", trouble.0), Value::Null)
-                    }
-                }
-            }
-        };
-        Outcome { id: one.intent.id, way, at: now(), ended, says, left }
-    }
-
-    fn verify(&self, one: &Under, way: Way) -> Verdict {
-        let mut vault = CaseVault { case: self.case, journal: &self.journal };
-        let mut looking = Looking {
-            host: self.host,
-            ground: &self.ground,
-            vault: &mut vault,
-            keep_off: &self.keep_off,
-            noted: &one.notes,
-        };
-        (one.action.verify)(&mut looking, &one.intent.step, &one.intent.undo, way)
     }
 
     /// Takes steps back, the last one first. Steps that were taken back or never done are left out.
@@ -315,15 +224,13 @@ impl<'a> Engine<'a> {
         let mut outcomes = Vec::new();
         for id in ids {
             let Some(past) = self.history.step(id).filter(|past| past.can_be_undone()) else { continue };
-            let Some(action) = calma_act::named(&past.intent.step.action) else { continue };
             let (notes, mut intent) = (past.notes.clone(), past.intent.clone());
             (intent.way, intent.at) = (Way::Undo, now());
             if matches!(intent.step.target, Target::Tree(_)) && intent.boot != self.boot {
                 outcomes.push(self.gone(&intent, tell)?);
                 continue;
             }
-            let under = Under { intent, action, notes, done: Ok(Done::default()) };
-            outcomes.extend(self.go(vec![under], tell)?);
+            outcomes.extend(self.go(vec![Errand { intent, notes }], tell)?);
         }
         Ok(outcomes)
     }
@@ -334,7 +241,7 @@ impl<'a> Engine<'a> {
         let outcome =
             Outcome { id: intent.id, way: Way::Undo, at: now(), ended: Ended::Done, says, left: Value::Null };
         tell(&Event::Ended(&intent.step, &outcome));
-        self.journal.borrow_mut().write(vec![Entry::Outcome(Box::new(outcome.clone()))])?;
+        self.keeping.write(vec![Entry::Outcome(Box::new(outcome.clone()))])?;
         self.history.ended(&outcome);
         Ok(outcome)
     }
@@ -356,13 +263,12 @@ impl<'a> Engine<'a> {
         let mut outcomes = self.undo(&back, tell)?;
         // Finished in the order in which they were begun: each leaves its folder as the next one's undo expects it.
         for past in on {
-            let Some(action) = calma_act::named(&past.intent.step.action) else { continue };
             if matches!(past.intent.step.target, Target::Tree(_)) && past.intent.boot != self.boot {
                 outcomes.push(self.gone(&past.intent, tell)?);
                 continue;
             }
-            let under = Under { intent: past.intent, action, notes: past.notes, done: Ok(Done::default()) };
-            outcomes.extend(self.go(vec![under], tell)?);
+            let Past { intent, notes, .. } = past;
+            outcomes.extend(self.go(vec![Errand { intent, notes }], tell)?);
         }
         Ok(outcomes)
     }
@@ -372,6 +278,6 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// When the disk refuses.
     pub fn end(self) -> Result<String, EngineError> {
-        Ok(self.journal.into_inner().seal()?.phrase)
+        Ok(self.keeping.seal()?)
     }
 }

@@ -5,10 +5,11 @@ mod noise;
 mod words;
 
 use crate::{Ask, HostSide, HostSideError};
+use calma_record::frame::PREAMBLE;
 use calma_record::{Body, Source, Text, kinds};
 use noise::Opened;
 use std::ffi::OsString;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -145,9 +146,30 @@ impl Link {
         HostSideError::new(what, io::Error::other(said.to_owned())).instead(instead)
     }
 
-    fn connect(&mut self, ask: &Ask) -> Result<Opened, HostSideError> {
+    /// Whom it leads to, in the user's words.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Starts calma's program there with these words, to be talked with: what it says from the preamble on, and what goes
+    /// to it.
+    ///
+    /// # Errors
+    /// When there is no connection, or the preamble does not come.
+    pub(crate) fn converse(
+        &mut self,
+        words: &[OsString],
+        preamble: &'static [u8],
+    ) -> Result<(Box<dyn Read + Send>, Box<dyn Write + Send>), HostSideError> {
+        let opened = self.connect(words, preamble)?;
+        let hold = self.running.as_mut().and_then(|running| running.hold.take());
+        let to = hold.ok_or_else(|| HostSideError::new("ssh has no input", io::Error::other("no pipe")))?;
+        Ok((opened.stream, Box::new(Held(to))))
+    }
+
+    fn connect(&mut self, words: &[OsString], preamble: &'static [u8]) -> Result<Opened, HostSideError> {
         let length = self.program.0.len();
-        let command = line::command(self.options.sudo, self.options.allow_disk, length, &ask.words())
+        let command = line::command(self.options.sudo, self.options.allow_disk, length, words)
             .map_err(|error| HostSideError::new("this can not be asked over ssh", error))?;
         let asking = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
         let mut child = self
@@ -160,9 +182,9 @@ impl Link {
                 HostSideError::new("ssh can not be started on this machine", error)
                     .instead("install the OpenSSH client")
             })?;
-        let words = Words::default();
+        let said = Words::default();
         if let Some(stderr) = child.stderr.take() {
-            words.listen(stderr);
+            said.listen(stderr);
         }
         let (hold, held) = channel();
         if let Some(stdin) = child.stdin.take() {
@@ -174,11 +196,11 @@ impl Link {
             let there = to.clone();
             std::thread::spawn(move || {
                 // The receiver is gone when the look was given up; nobody waits for these then.
-                let opened = noise::open(stdout, || drop(there.send(Progress::There)));
+                let opened = noise::open(stdout, preamble, || drop(there.send(Progress::There)));
                 drop(to.send(Progress::Opened(opened)));
             });
         }
-        self.running = Some(Running { child, words, hold: Some(hold) });
+        self.running = Some(Running { child, words: said, hold: Some(hold) });
         // Whatever came first, nobody is asked for anything after it: the next host may be connected.
         let first = from.recv_timeout(BEFORE_THE_STREAM);
         drop(asking);
@@ -187,15 +209,7 @@ impl Link {
             other => (false, other),
         };
         match opened {
-            Ok(Progress::Opened(Ok(opened))) => {
-                // Only now: what received the program may have read ahead.
-                if let (Some(rules), Some(hold)) =
-                    (&ask.options.rules, self.running.as_ref().and_then(|running| running.hold.as_ref()))
-                {
-                    drop(hold.send(Arc::clone(rules)));
-                }
-                Ok(opened)
-            }
+            Ok(Progress::Opened(Ok(opened))) => Ok(opened),
             Ok(Progress::Opened(Err(why))) => {
                 let (status, said) = self.end();
                 let said = if said.is_empty() { why.to_owned() } else { said };
@@ -216,7 +230,7 @@ impl Link {
     }
 
     /// Closes everything and waits, not for ever.
-    fn end(&mut self) -> (Option<ExitStatus>, String) {
+    pub(crate) fn end(&mut self) -> (Option<ExitStatus>, String) {
         let Some(mut running) = self.running.take() else { return (None, String::new()) };
         drop(running.hold.take());
         let until = Instant::now() + AT_THE_END;
@@ -238,7 +252,15 @@ impl Link {
 impl HostSide for Link {
     fn start(&mut self, ask: &Ask) -> Result<Box<dyn Read + Send>, HostSideError> {
         drop(self.end());
-        let opened = self.connect(ask)?;
+        let mut words = vec!["host-side".into()];
+        words.extend(ask.words());
+        let opened = self.connect(&words, PREAMBLE)?;
+        // Only now: what received the program may have read ahead.
+        if let (Some(rules), Some(hold)) =
+            (&ask.options.rules, self.running.as_ref().and_then(|running| running.hold.as_ref()))
+        {
+            drop(hold.send(Arc::clone(rules)));
+        }
         if let Some(place) = opened.placed {
             let from = Source {
                 place: Text::from("calma"),
@@ -282,6 +304,20 @@ impl HostSide for Link {
 impl Drop for Link {
     fn drop(&mut self) {
         drop(self.end());
+    }
+}
+
+/// The host side's input. When this goes, the input ends.
+struct Held(Sender<Arc<[u8]>>);
+
+impl Write for Held {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        self.0.send(bytes.into()).map(|()| bytes.len()).map_err(gone)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -25,9 +25,8 @@ pub fn programs(plan: &Plan) -> BTreeSet<Text> {
     plan.steps.iter().filter(taken).filter_map(|step| step.target.path().cloned()).collect()
 }
 
-/// Living processes whose program is one of these files, or that are an interpreter of one of them. A person who reads
-/// such a file in an editor is none.
-pub fn strays(host: &Live, programs: &BTreeSet<Text>) -> Vec<ProcessLine> {
+/// Living processes of this machine whose program is one of these files, or that are an interpreter of one of them.
+pub(crate) fn here(host: &Live, programs: &BTreeSet<Text>) -> Vec<ProcessLine> {
     let all = processes().unwrap_or_default();
     all.into_iter()
         .filter(|line| line.pid > 1 && !line.is_gone() && !line.kernel_thread && runs(host, line, programs))

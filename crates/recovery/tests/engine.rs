@@ -8,158 +8,18 @@
     reason = "tests"
 )]
 
+mod common;
+
 use calma_case::{About, Case, PlaceKind};
-use calma_host::Live;
-use calma_host::ground::{boot, process, processes};
-use calma_record::step::{Ended, Plan, Step, Target, Way};
-use calma_recovery::{Engine, EngineError, Event, Stands};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use calma_host::ground::processes;
+use calma_record::step::{Ended, Way};
+use calma_recovery::{Engine, EngineError, Event, LocalSide, SideError, Stands};
+use common::{build, case, dump, file, isolated, plan, step, stopped, victim};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const INSIDE: &str = "CALMA_TEST_INSIDE";
 const WORKER: &str = "CALMA_TEST_WORKER";
-
-/// Runs a test again in pid, mount and network namespaces of its own, with a /run of its own, once that is seen to be so.
-fn isolated(name: &str, work: impl FnOnce()) {
-    let own =
-        || ["pid", "mnt", "net"].map(|kind| std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap());
-    if let Some(outer) = std::env::var_os(INSIDE) {
-        let outer = outer.to_string_lossy().into_owned();
-        assert!(own().iter().all(|namespace| !outer.contains(&namespace.display().to_string())));
-        return work();
-    }
-    if std::env::var_os("CALMA_NO_ROOT").is_some() {
-        eprintln!("skipped: {name} (CALMA_NO_ROOT is set)");
-        return;
-    }
-    let outer = own().map(|namespace| namespace.display().to_string()).join(" ");
-    let status = Command::new("unshare")
-        .args(["--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc"])
-        .args(["sh", "-c", "mount -t tmpfs none /run && \"$@\"; exit $?", "sh"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture", "--test-threads", "1"])
-        .env(INSIDE, outer)
-        .status()
-        .unwrap();
-    assert!(status.success(), "{name} failed in its namespaces");
-}
-
-fn step(action: &str, target: Target) -> Step {
-    Step {
-        number: 0,
-        action: action.to_owned(),
-        target,
-        story: 1,
-        findings: vec!["x".to_owned()],
-        ticked: true,
-        doubt: String::new(),
-    }
-}
-
-fn file(path: &Path) -> Target {
-    Target::File { path: path.to_str().unwrap().into(), seen: None }
-}
-
-/// A tree with an intrusion's files; its processes are asked for by `victim`.
-fn build(at: &Path) {
-    if at.exists() {
-        std::fs::remove_dir_all(at).unwrap();
-    }
-    for folder in ["etc", "var"] {
-        std::fs::create_dir_all(at.join(folder)).unwrap();
-    }
-    for number in 0..12_u32 {
-        let path = at.join(format!("var/file-{number}"));
-        std::fs::write(&path, vec![number as u8; 1000 * number as usize]).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600 + number % 8)).unwrap();
-        std::os::unix::fs::chown(&path, Some(number), Some(number + 1)).unwrap();
-        age(&path, 1_000_000_000 + i64::from(number));
-    }
-    for name in ["crontab", "profile"] {
-        std::fs::write(at.join("etc").join(name), format!("# {name}\nevil line\nkept\n")).unwrap();
-        age(&at.join("etc").join(name), 1_100_000_000);
-    }
-    ["etc", "var", ""].iter().for_each(|folder| age(&at.join(folder), 900_000_000));
-}
-
-fn age(path: &Path, seconds: i64) {
-    let status =
-        Command::new("touch").args(["-d", &format!("@{seconds}.123456789")]).arg(path).status().unwrap();
-    assert!(status.success());
-}
-
-fn dump(at: &Path) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut folders = vec![at.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for path in
-            std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).chain([folder.clone()])
-        {
-            let meta = std::fs::symlink_metadata(&path).unwrap();
-            let bytes = if meta.is_file() { std::fs::read(&path).unwrap() } else { Vec::new() };
-            lines.push(format!(
-                "{} {:o} {}:{} {}.{} {} {}",
-                path.display(),
-                meta.mode(),
-                meta.uid(),
-                meta.gid(),
-                meta.mtime(),
-                meta.mtime_nsec(),
-                calma_record::Digest::of(&bytes),
-                if meta.is_file() { meta.nlink() } else { 0 }
-            ));
-            if meta.is_dir() && path != folder {
-                folders.push(path);
-            }
-        }
-    }
-    lines.sort();
-    lines.dedup();
-    lines
-}
-
-fn plan(at: &Path, victim: Option<u32>) -> Plan {
-    let mut steps = Vec::new();
-    if let Some(victim) = victim {
-        let name = process(victim).unwrap().identity();
-        steps.push(step("freeze", Target::Tree(name.clone())));
-        steps.push(step("preserve", Target::Tree(name)));
-    }
-    for name in ["crontab", "profile"] {
-        let path = at.join("etc").join(name).to_str().unwrap().into();
-        steps.push(step(
-            "edit-line",
-            Target::Line { path, line: "evil line".into(), instead: None, seen: None },
-        ));
-    }
-    for number in 0..12 {
-        steps.push(step("quarantine", file(&at.join(format!("var/file-{number}")))));
-    }
-    for (number, step) in (1..).zip(&mut steps) {
-        step.number = number;
-    }
-    Plan { schema: 1, host: "test".into(), boot: boot(), made: calma_case::now(), steps }
-}
-
-fn case(folder: &Path) -> Case {
-    Case::open(folder)
-        .unwrap_or_else(|_| Case::create(folder, &About::new("0", "test", PlaceKind::Named)).unwrap())
-}
-
-fn victim() -> u32 {
-    let mut command = Command::new("setsid");
-    command
-        .args(["sh", "-c", "sleep 1000 & while :; do sleep 0.05; done"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
-    command.spawn().unwrap().id()
-}
-
-fn stopped(session: u32) -> usize {
-    processes().unwrap().iter().filter(|line| line.session == session && line.state == b'T').count()
-}
 
 #[test]
 fn a_plan_is_carried_out_and_taken_back() {
@@ -171,10 +31,13 @@ fn a_plan_is_carried_out_and_taken_back() {
         let case = case(&folder.path().join("case"));
         let victim = victim();
         std::thread::sleep(Duration::from_millis(100));
-        let host = Live::new();
+        let host = LocalSide::new();
         let plan = plan(&at, Some(victim));
         let mut engine = Engine::start(&case, &host).unwrap();
-        assert!(matches!(Engine::start(&case, &host), Err(EngineError::NotAlone)), "two at once");
+        assert!(
+            matches!(Engine::start(&case, &host), Err(EngineError::Side(SideError::NotAlone))),
+            "two at once"
+        );
         let mut ended = 0;
         engine
             .carry_out(&plan, &mut |event| match event {
@@ -224,7 +87,7 @@ fn a_case_in_memory_is_no_place_for_a_journal() {
         let folder = tempfile::tempdir().unwrap();
         let case =
             Case::create(&folder.path().join("case"), &About::new("0", "test", PlaceKind::Memory)).unwrap();
-        assert!(matches!(Engine::start(&case, &Live::new()), Err(EngineError::NotDurable)));
+        assert!(matches!(Engine::start(&case, &LocalSide::new()), Err(EngineError::NotDurable)));
     });
 }
 
@@ -235,7 +98,7 @@ fn worker() {
     let words = words.to_string_lossy().into_owned();
     let words: Vec<&str> = words.split(' ').collect();
     let (case, at, victim) = (case(Path::new(words[0])), PathBuf::from(words[1]), words[2].parse().unwrap());
-    let host = Live::new();
+    let host = LocalSide::new();
     let mut engine = Engine::start(&case, &host).unwrap();
     match words[3] {
         "do" => engine.carry_out(&plan(&at, Some(victim)), &mut |_| {}).unwrap(),
@@ -295,7 +158,7 @@ fn killed_at_any_moment_nothing_is_half_done() {
                 continue;
             };
             assert!(!case.verify().unwrap().is_broken(), "{}", what());
-            let host = Live::new();
+            let host = LocalSide::new();
             let mut engine = Engine::start(&case, &host).unwrap();
             open += engine.history().open().count();
             let outcomes = engine.put_right(!finish, &mut |_| {}).unwrap();
@@ -350,7 +213,7 @@ fn a_thousand_files_are_taken_off_soon() {
         plan.steps =
             (0..1000).map(|number| step("quarantine", file(&at.join(format!("f{number}"))))).collect();
         let case = case(&folder.path().join("case"));
-        let host = Live::new();
+        let host = LocalSide::new();
         let mut engine = Engine::start(&case, &host).unwrap();
         let began = Instant::now();
         engine.carry_out(&plan, &mut |event| assert!(!matches!(event, Event::Refused(..)))).unwrap();

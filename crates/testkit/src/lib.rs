@@ -13,6 +13,7 @@ mod big_case;
 pub mod binaries;
 pub mod browser;
 pub mod guest;
+pub mod intrusion;
 mod memory;
 pub mod network;
 pub mod plants;

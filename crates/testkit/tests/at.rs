@@ -7,7 +7,7 @@
     reason = "a test"
 )]
 
-use calma_testkit::bed::{Bed, Release};
+use calma_testkit::bed::{Bed, Release, quoted};
 use calma_testkit::skip_without_root;
 use std::collections::BTreeMap;
 
@@ -159,4 +159,53 @@ fn a_connection_lost_on_the_way_is_made_again() {
     let said = String::from_utf8_lossy(&output.err);
     eprintln!("{said}");
     assert!(said.contains("was lost") || said.contains("was cut"), "{said}");
+}
+
+/// A password is typed at ssh's own prompt, on the terminal of whoever started calma; and a host is reached through another.
+#[test]
+fn ways_in_that_ssh_knows_work() {
+    if skip_without_root("ways_in_that_ssh_knows_work") {
+        return;
+    }
+    let bed = Bed::booted(Release::Bookworm);
+    assert!(bed.run("useradd -m -s /bin/bash typed && echo 'typed:open sesame' | chpasswd").ok());
+    let case = bed.work().join("case-typed").display().to_string();
+    let output = typed(&bed, "open sesame", &["at", "typed@srv", "triage", "--quick", "--case", &case]);
+    eprintln!("{output}");
+    assert!(output.contains("password") && output.contains("Looked at"), "{output}");
+    assert!(bed.calma_from_keeper(&["case", "verify", "--case", &case]).ok());
+    // The server seen from itself: ssh goes to it, and from there to its own loopback address.
+    let config = bed.work().join("home/.ssh/config");
+    let more = "Host inner\n HostName 127.0.0.1\n User root\n ProxyJump srv\n StrictHostKeyChecking no\n LogLevel ERROR\n \
+                UserKnownHostsFile /dev/null\n";
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{text}{more}")).unwrap();
+    let case = bed.work().join("case-inner").display().to_string();
+    let report =
+        bed.calma_from_keeper(&["at", "inner", "triage", "--quick", "--json", "--case", &case]).report();
+    report.assert_complete();
+}
+
+/// Runs calma on the keeper with a terminal on which the password is typed when it is asked for; what the terminal showed.
+fn typed(bed: &Bed, password: &str, args: &[&str]) -> String {
+    use std::io::{Read as _, Write as _};
+    let calma = bed.work().join("home/calma").display().to_string();
+    let words: Vec<String> = [calma.as_str()].iter().chain(args).map(|word| quoted(word)).collect();
+    let mut child = bed
+        .keeper_command(&["script", "-q", "-e", "-f", "-c", &words.join(" "), "/dev/null"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut shown, mut buffer, mut asked) = (Vec::new(), [0; 4096], false);
+    while let Ok(n @ 1..) = output.read(&mut buffer) {
+        shown.extend_from_slice(&buffer[..n]);
+        if !asked && String::from_utf8_lossy(&shown).contains("password:") {
+            asked = true;
+            writeln!(input, "{password}").unwrap();
+        }
+    }
+    child.wait().unwrap();
+    String::from_utf8_lossy(&shown).into_owned()
 }

@@ -14,7 +14,7 @@ use calma_host::wire::{Came, How, Shot, fire};
 use calma_host::{Host, Live, Namespace};
 use calma_isolate::canary::{Aim, CanaryKind, Offset, Outlook, Sent, Taken, Volley, canaries, round};
 use calma_isolate::witness::proof::{Proof, Question, Weighed, weigh};
-use calma_isolate::witness::{Class, Counts, Hears, Interval, Kept, Options, Witness, place};
+use calma_isolate::witness::{Class, Counts, Hears, Interval, Options, Witness, place};
 use calma_recovery::{Attestation, Testimony, testimony};
 use calma_testkit::binaries;
 use std::collections::{BTreeMap, BTreeSet};
@@ -286,7 +286,7 @@ fn the_session_is_kept_apart_and_a_false_source_counts() {
     let unheard = Witness::start(Arc::clone(&host), options()).unwrap();
     one_round(&unheard, &BOTH);
     unheard.stop();
-    let options = Options { kept: vec![Kept::read("192.0.2.2:2222").unwrap()], ..options() };
+    let options = Options { kept: vec!["192.0.2.2:2222".parse().unwrap()], ..options() };
     let mac = options.place.suspect.macs[0];
     let witness = Witness::start(host, options).unwrap();
     // A session to the suspect's port 2222, while packets with a false source leave it.

@@ -4,11 +4,14 @@
 
 mod edit_line;
 mod freeze;
+mod hold_isolation;
+mod isolate;
 mod kill;
 mod lock_account;
 mod note;
 mod preserve;
 mod quarantine;
+mod release;
 mod unhook_file;
 mod unhook_unit;
 mod unmount;
@@ -18,11 +21,14 @@ mod unmount;
 pub static ALL: &[crate::Action] = &[
     edit_line::ACTION,
     freeze::ACTION,
+    hold_isolation::ACTION,
+    isolate::ACTION,
     kill::ACTION,
     lock_account::ACTION,
     note::ACTION,
     preserve::ACTION,
     quarantine::ACTION,
+    release::ACTION,
     unhook_file::ACTION,
     unhook_unit::ACTION,
     unmount::ACTION,

@@ -4,6 +4,7 @@ use super::triage;
 use crate::args::{At, AtCommand, Triage};
 use crate::exit::{self, Exit, Refusal};
 use crate::given::Given;
+use crate::machine::Machine;
 use crate::{places, show};
 use calma_case::Case;
 use calma_recovery::{Link, LinkOptions, LookError, Program};
@@ -11,9 +12,18 @@ use calma_views::Page;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Looks at every host, several at once, one case each.
+/// Does it there.
 pub(crate) fn run(arguments: &At) -> anyhow::Result<Exit> {
-    let AtCommand::Triage(asked) = &arguments.command;
+    match &arguments.command {
+        AtCommand::Triage(asked) => look(arguments, asked),
+        AtCommand::Contain(contain) => super::contain::run(contain, &Machine::of(arguments)?),
+        AtCommand::Undo(undo) => super::undo::run(undo, &Machine::of(arguments)?),
+        AtCommand::Note(note) => super::note::run(note, &Machine::of(arguments)?),
+    }
+}
+
+/// Looks at every host, several at once, one case each.
+fn look(arguments: &At, asked: &Triage) -> anyhow::Result<Exit> {
     let stop = calma_host::on_interrupt();
     let given = Given::read(asked)?;
     given.notices().iter().for_each(|notice| eprintln!("  {notice}"));

@@ -2,27 +2,32 @@
 
 use crate::args::Contain;
 use crate::exit::{Exit, Refusal};
+use crate::machine::Machine;
 use crate::{changes, places, show};
 use calma_case::{Case, PlaceKind};
-use calma_host::Live;
 use calma_record::step::{Ended, Plan};
-use calma_recovery::{Engine, History, Stands, more, programs, propose, strays, watch};
+use calma_recovery::{
+    Back, Engine, EngineError, Event, History, ProposeError, Side, more, programs, propose, watch,
+};
 use std::io::{BufRead as _, IsTerminal as _};
 
 /// Proposes, asks, carries out, watches.
-pub(crate) fn run(arguments: &Contain) -> anyhow::Result<Exit> {
-    let case = Case::open(&places::newest(arguments.case.as_deref())?)?;
+pub(crate) fn run(arguments: &Contain, machine: &Machine<'_>) -> anyhow::Result<Exit> {
+    let case = machine.case(arguments.case.as_deref())?;
     if arguments.finish || arguments.take_back {
-        return put_right(&case, arguments.take_back);
+        return put_right(&case, machine, arguments.take_back);
     }
+    let command = machine.command();
     let history = History::of(case.journal_entries()?);
     if let Some(past) = history.open().next().filter(|_| !arguments.dry_run) {
         return Err(Refusal::new(
             format!("an earlier run was cut off at step {}", past.intent.id),
-            "finish it with calma contain --finish, or take it back with calma contain --take-back",
+            format!(
+                "finish it with {command} contain --finish, or take it back with {command} contain --take-back"
+            ),
         ));
     }
-    let host = Live::new();
+    let side = machine.side()?;
     let mut plan = match &arguments.plan {
         Some(file) if !arguments.dry_run && places::is_there(file) => changes::read_plan(file)?,
         _ => {
@@ -33,13 +38,16 @@ pub(crate) fn run(arguments: &Contain) -> anyhow::Result<Exit> {
                     "contain works on the running server itself",
                 ));
             }
-            if !review.run.boot.is_empty() && review.run.boot != calma_host::ground::boot() {
+            if !review.run.boot.is_empty() && review.run.boot != *side.boot() {
                 return Err(Refusal::new(
                     "this case was made on another machine, or before it was restarted",
-                    "look again here: calma triage --case DIR",
+                    format!("look again: {command} triage --case DIR"),
                 ));
             }
-            propose(&case, &review, &host, &arguments.stories)?
+            propose(&case, &review, side.as_ref(), &arguments.stories).map_err(|error| match error {
+                ProposeError::Side(error) => machine.silent(error, &case),
+                ProposeError::Case(error) => error.into(),
+            })?
         }
     };
     tick(&mut plan, &arguments.only, &arguments.except)?;
@@ -69,44 +77,65 @@ pub(crate) fn run(arguments: &Contain) -> anyhow::Result<Exit> {
         show::print("\n  Left as it is. Nothing was changed.\n");
         return Ok(Exit::Done);
     }
-    carry_out(&case, &host, &plan, arguments)
+    carry_out(&case, machine, side.as_ref(), &plan, arguments)
 }
 
-fn carry_out(case: &Case, host: &Live, plan: &Plan, arguments: &Contain) -> anyhow::Result<Exit> {
-    let mut engine = Engine::start(case, host).map_err(changes::refusal)?;
+fn carry_out(
+    case: &Case,
+    machine: &Machine<'_>,
+    side: &dyn Side,
+    plan: &Plan,
+    arguments: &Contain,
+) -> anyhow::Result<Exit> {
+    machine.survive_signals();
+    let mut engine = Engine::start(case, side).map_err(|error| machine.refusal(error, case))?;
     let first = engine.history().steps().last().map_or(1, |past| past.intent.id + 1);
     let (mut failed, mut refused) = (0, 0);
-    let mut tell = |event: &calma_recovery::Event<'_>| {
+    let mut tell = |event: &Event<'_>| {
         changes::count(event, &mut failed, &mut refused);
         if !arguments.json {
             show::print(&changes::event(event));
         }
     };
-    engine.carry_out(plan, &mut tell)?;
+    let done = all(&mut engine, side, plan, first, arguments, &mut tell);
+    let json = changes::json_outcomes(engine.history(), first, done.as_deref().unwrap_or_default());
+    // Sealed also where the machine does not answer any more: what is known by then is the keeper's.
+    let phrase = engine.end()?;
+    if arguments.json {
+        show::print(&json);
+    }
+    let back = done.map_err(|error| machine.refusal(error, case))?;
+    if !arguments.json {
+        show::print(&changes::summary(&machine.command(), first, (failed, refused), &back, &phrase));
+    }
+    Ok(if failed > 0 || refused > 0 || !back.is_empty() { Exit::Failed } else { Exit::Done })
+}
+
+/// Carries the plan out and watches; what came back.
+fn all(
+    engine: &mut Engine<'_>,
+    side: &dyn Side,
+    plan: &Plan,
+    first: u64,
+    arguments: &Contain,
+    tell: &mut dyn FnMut(&Event<'_>),
+) -> Result<Vec<Back>, EngineError> {
+    engine.carry_out(plan, tell)?;
     // What was started in between from one of these files goes the same way.
     let files = programs(plan);
     for _ in 0..3 {
-        let left = strays(host, &files);
+        let left = side.strays(&files)?;
         if left.is_empty() {
             break;
         }
-        engine.carry_out(&more(plan, &left), &mut tell)?;
+        engine.carry_out(&more(plan, &left), tell)?;
     }
     let stop = calma_host::on_interrupt();
     if !arguments.json && arguments.watch > 0 {
         show::print(&format!("\n  Watching for {} s whether anything of it comes back.\n", arguments.watch));
     }
-    let back = watch(host, engine.history(), first, arguments.watch, &|| {
-        stop.load(std::sync::atomic::Ordering::Relaxed)
-    });
-    let json = changes::json_outcomes(engine.history(), first, &back);
-    let phrase = engine.end()?;
-    if arguments.json {
-        show::print(&json);
-    } else {
-        show::print(&changes::summary(first, failed, refused, &back, &phrase));
-    }
-    Ok(if failed > 0 || refused > 0 || !back.is_empty() { Exit::Failed } else { Exit::Done })
+    let stopped = || stop.load(std::sync::atomic::Ordering::Relaxed);
+    Ok(watch(side, engine.history(), first, arguments.watch, &stopped)?)
 }
 
 /// Ticks what was named, and nothing that was excepted.
@@ -154,22 +183,19 @@ fn ask(plan: &mut Plan) -> anyhow::Result<bool> {
     }
 }
 
-/// Finishes or takes back what a crash left.
-fn put_right(case: &Case, take_back: bool) -> anyhow::Result<Exit> {
-    let host = Live::new();
-    let mut engine = Engine::start(case, &host).map_err(changes::refusal)?;
-    let open = engine
-        .history()
-        .steps()
-        .filter(|past| matches!(past.stands(), Stands::Doing | Stands::Undoing))
-        .count();
-    if open == 0 {
-        engine.end()?;
+/// Finishes or takes back what a crash, or a lost connection, left.
+fn put_right(case: &Case, machine: &Machine<'_>, take_back: bool) -> anyhow::Result<Exit> {
+    let history = History::of(case.journal_entries()?);
+    if history.open().next().is_none() {
         show::print("\n  Nothing was left in the middle.\n");
         return Ok(Exit::Done);
     }
-    let outcomes = engine.put_right(take_back, &mut |event| show::print(&changes::event(event)))?;
+    let side = machine.side()?;
+    machine.survive_signals();
+    let mut engine = Engine::start(case, side.as_ref()).map_err(|error| machine.refusal(error, case))?;
+    let outcomes = engine.put_right(take_back, &mut |event| show::print(&changes::event(event)));
     engine.end()?;
+    let outcomes = outcomes.map_err(|error| machine.refusal(error, case))?;
     let whole = outcomes.iter().all(|outcome| outcome.ended != Ended::NotHeld);
     Ok(if whole { Exit::Done } else { Exit::Failed })
 }

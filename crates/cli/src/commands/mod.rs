@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod act_side;
 pub(crate) mod at;
 pub(crate) mod case;
 pub(crate) mod contain;
@@ -7,6 +8,8 @@ pub(crate) mod exchange;
 pub(crate) mod home;
 pub(crate) mod host_side;
 pub(crate) mod incident;
+pub(crate) mod isolation_guard;
+pub(crate) mod note;
 pub(crate) mod report;
 pub(crate) mod show;
 pub(crate) mod triage;
@@ -14,14 +17,15 @@ pub(crate) mod undo;
 pub(crate) mod witness;
 pub(crate) mod worker;
 
-use crate::exit::Refusal;
+use crate::exit::{Exit, Refusal};
 
 /// An error as a tired person reads it: what happened, why, what to do.
 pub(crate) fn complaint(error: &anyhow::Error) -> String {
     let wrap = calma_views::text::wrap;
     match error.downcast_ref::<Refusal>() {
         Some(refusal) => {
-            format!("\n{}{}", wrap("  Not done. ", &refusal.why), wrap("  Do this: ", &refusal.instead))
+            let lead = if refusal.exit == Exit::Failed { "  Cut off. " } else { "  Not done. " };
+            format!("\n{}{}", wrap(lead, &refusal.why), wrap("  Do this: ", &refusal.instead))
         }
         None => {
             let mut causes: Vec<String> = error.chain().map(ToString::to_string).collect();

@@ -2,16 +2,15 @@
 
 use crate::args::Undo;
 use crate::exit::{Exit, Refusal};
-use crate::{changes, places, show};
-use calma_case::Case;
-use calma_host::Live;
+use crate::machine::Machine;
+use crate::{changes, show};
 use calma_record::step::Ended;
 use calma_recovery::{Engine, History, Past};
 use std::io::{BufRead as _, IsTerminal as _};
 
 /// Shows what would come back, asks, takes it back.
-pub(crate) fn run(arguments: &Undo) -> anyhow::Result<Exit> {
-    let case = Case::open(&places::newest(arguments.case.as_deref())?)?;
+pub(crate) fn run(arguments: &Undo, machine: &Machine<'_>) -> anyhow::Result<Exit> {
+    let case = machine.case(arguments.case.as_deref())?;
     let history = History::of(case.journal_entries()?);
     let wanted: Vec<&Past> = history
         .steps()
@@ -22,12 +21,12 @@ pub(crate) fn run(arguments: &Undo) -> anyhow::Result<Exit> {
         if history.step(*id).is_none() {
             return Err(Refusal::wrong_use(
                 format!("the journal has no step {id}"),
-                "calma undo, which lists the steps",
+                format!("{} undo, which lists the steps", machine.command()),
             ));
         }
     }
     if arguments.steps.is_empty() && !arguments.all {
-        show::print(&changes::journal(&history));
+        show::print(&changes::journal(&machine.command(), &history));
         return Ok(Exit::Done);
     }
     if wanted.is_empty() {
@@ -53,10 +52,12 @@ pub(crate) fn run(arguments: &Undo) -> anyhow::Result<Exit> {
         }
     }
     let ids: Vec<u64> = wanted.iter().map(|past| past.intent.id).collect();
-    let host = Live::new();
-    let mut engine = Engine::start(&case, &host).map_err(changes::refusal)?;
-    let outcomes = engine.undo(&ids, &mut |event| show::print(&changes::event(event)))?;
+    let side = machine.side()?;
+    machine.survive_signals();
+    let mut engine = Engine::start(&case, side.as_ref()).map_err(|error| machine.refusal(error, &case))?;
+    let outcomes = engine.undo(&ids, &mut |event| show::print(&changes::event(event)));
     let phrase = engine.end()?;
+    let outcomes = outcomes.map_err(|error| machine.refusal(error, &case))?;
     let failed = outcomes.iter().filter(|outcome| outcome.ended != Ended::Done).count();
     show::print(&changes::undone(outcomes.len(), failed, &phrase));
     Ok(if failed > 0 { Exit::Failed } else { Exit::Done })

@@ -10,7 +10,8 @@ mod views;
 
 pub(crate) use descriptors::Descriptors;
 pub(crate) use holder::{Holder, holder};
-pub(crate) use namespaces::{Answers, Known, Networks};
+pub(crate) use namespaces::Networks;
+pub use namespaces::{Answers, Known, network_namespaces};
 pub(crate) use requests::{dumped, message_body};
 pub(crate) use socket_row::endpoint;
 pub(crate) use views::{Key, Views, look};

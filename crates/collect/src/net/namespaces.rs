@@ -19,33 +19,36 @@ const PIDS: usize = 32;
 const ENOENT: i32 = 2;
 
 /// What the kernel answers in a namespace.
-pub(crate) type Answers = Result<Vec<Result<Answer, HostError>>, HostError>;
+pub type Answers = Result<Vec<Result<Answer, HostError>>, HostError>;
 
 /// One network namespace.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Known {
+pub struct Known {
     /// Inode number.
-    pub(crate) inode: u64,
+    pub inode: u64,
     /// Whether calma runs in it.
-    pub(crate) own: bool,
+    pub own: bool,
     /// Whether the first process runs in it, or calma if the first process does not say.
-    pub(crate) first: bool,
+    pub first: bool,
     /// The file that stands for it.
-    pub(crate) file: Option<Text>,
+    pub file: Option<Text>,
     /// Some of its processes.
-    pub(crate) pids: Vec<u32>,
+    pub pids: Vec<u32>,
     /// How many processes are in it.
-    pub(crate) processes: u32,
+    pub processes: u32,
     /// Where it is mounted.
-    pub(crate) mounts: Vec<Text>,
+    pub mounts: Vec<Text>,
     /// What it was found by.
-    pub(crate) found: BTreeSet<&'static str>,
+    pub found: BTreeSet<&'static str>,
 }
 
 impl Known {
     /// Puts questions to the kernel in it. A process through which it was found may have ended meanwhile: then through
     /// another one.
-    pub(crate) fn ask(&self, context: &Context, requests: &[Request]) -> Answers {
+    ///
+    /// # Errors
+    /// When it can not be entered, or there is no kernel; an inner error where one question was refused.
+    pub fn ask(&self, context: &Context, requests: &[Request]) -> Answers {
         let ended = || HostError::new("setns", "network namespace", Cause::Errno(ENOENT));
         let kernel = context.host.kernel().ok_or_else(ended)?;
         if self.own {
@@ -69,6 +72,11 @@ impl Known {
         }
         self.pids.first().map(|pid| format!("/proc/{pid}/net"))
     }
+}
+
+/// Every network namespace that can be found now: through processes, threads, mounts and open files.
+pub fn network_namespaces(context: &Arc<Context>) -> Vec<Known> {
+    Networks::find(context, &Descriptors::scan(context, false)).known.into_values().collect()
 }
 
 /// All network namespaces.

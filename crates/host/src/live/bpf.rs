@@ -1,4 +1,4 @@
-//! bpf(2) on this machine: reading, and the one program of `task_iterator`.
+//! bpf(2) on this machine: reading, and the few programs of calma's own (`task_iterator`, `neutral`).
 //!
 //! Structures are byte buffers filled at the offsets of linux/bpf.h, so that the kernel's growing them can not matter:
 //! of information it writes at most the length it is told. `BPF_PROG_QUERY` does not keep to that: see `query`.
@@ -9,11 +9,13 @@ use crate::{Bpf, Cause, HostError};
 use rustix::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 
-/// `enum bpf_cmd`, linux/bpf.h: the commands that only read, and those that make the iterator over tasks.
+/// `enum bpf_cmd`, linux/bpf.h: the commands that only read, those that make the iterator over tasks, and those that put
+/// one attached program in the place of another.
 #[derive(Clone, Copy)]
 pub(super) enum Command {
     Load = 5,
     Pinned = 7,
+    Attach = 8,
     ProgramNext = 11,
     MapNext = 12,
     ProgramById = 13,
@@ -21,6 +23,7 @@ pub(super) enum Command {
     Info = 15,
     Query = 16,
     MakeLink = 28,
+    UpdateLink = 29,
     LinkById = 30,
     LinkNext = 31,
     MakeIterator = 33,
@@ -42,7 +45,7 @@ impl<const N: usize> Words<N> {
         self.0.iter().flat_map(|word| word.to_ne_bytes()).collect()
     }
 
-    fn u32(&self, at: usize) -> u32 {
+    pub(super) fn u32(&self, at: usize) -> u32 {
         let word = self.0.get(at / 8).copied().unwrap_or(0).to_ne_bytes();
         let half = word.get(at % 8..at % 8 + 4).and_then(|half| half.try_into().ok());
         half.map_or(0, u32::from_ne_bytes)
@@ -75,7 +78,7 @@ impl<const N: usize> Words<N> {
     }
 }
 
-fn call<const N: usize>(command: Command, attribute: &mut Words<N>) -> Result<i64, HostError> {
+pub(super) fn call<const N: usize>(command: Command, attribute: &mut Words<N>) -> Result<i64, HostError> {
     // SAFETY: the attribute is a live buffer of exactly the length given, exclusively borrowed for the call. Addresses in
     // it are set by this file's functions alone, to buffers that outlive the call and have the lengths stated beside them.
     // What the commands of `Command` make is held by the descriptor they give, which the caller owns.
@@ -98,7 +101,7 @@ pub(super) fn made<const N: usize>(command: Command, attribute: &mut Words<N>) -
 }
 
 /// A descriptor of an object by its number.
-fn open(command: Command, id: u32) -> Result<OwnedFd, HostError> {
+pub(super) fn open(command: Command, id: u32) -> Result<OwnedFd, HostError> {
     // Twelve bytes are the attribute of these commands; more must be zero, and is.
     let mut attribute = Words::<2>::new();
     attribute.set_u32(0, id);
@@ -138,6 +141,13 @@ fn query(target: u32, attach: u32) -> Result<Vec<u32>, HostError> {
     call(Command::Query, &mut attribute)?;
     ids.truncate(usize::try_from(attribute.u32(24)).unwrap_or(0).min(64));
     Ok(ids)
+}
+
+/// One instruction (`struct bpf_insn`, linux/bpf.h).
+pub(super) fn instruction(code: u8, to: u8, from: u8, offset: i16, constant: i32) -> u64 {
+    let registers = if cfg!(target_endian = "little") { from << 4 | to } else { to << 4 | from };
+    let ([o0, o1], [c0, c1, c2, c3]) = (offset.to_ne_bytes(), constant.to_ne_bytes());
+    u64::from_ne_bytes([code, registers, o0, o1, c0, c1, c2, c3])
 }
 
 /// What a program's instructions call of the kernel: the constants of `call` instructions to helpers (opcode 0x85 with

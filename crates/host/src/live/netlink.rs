@@ -1,6 +1,10 @@
 //! Netlink sockets of this machine, opened in any network namespace.
 
 use super::kernel::LiveKernel;
+use crate::netlink::{
+    NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, messages,
+    write,
+};
 use crate::network::LARGEST_ANSWER;
 use crate::{Answer, Cause, HostError, Namespace, Network, Protocol, Request};
 use calma_record::Text;
@@ -15,21 +19,11 @@ use std::time::{Duration, Instant};
 /// Longest wait for one message.
 const WAIT: Duration = Duration::from_secs(2);
 /// Longest time for one dump with its retries.
-const DUMP: Duration = Duration::from_secs(8);
+pub(crate) const DUMP: Duration = Duration::from_secs(8);
 /// A dump that the kernel calls inconsistent is asked for this often.
 const TRIES: u32 = 3;
-/// Length of a message header (`struct nlmsghdr`).
-const HEADER: usize = 16;
 /// Magic number of the namespace file system (`NSFS_MAGIC` in `<linux/magic.h>`).
 const NSFS: i64 = 0x6e73_6673;
-
-const NLM_F_REQUEST: u16 = 0x1;
-const NLM_F_DUMP_INTR: u16 = 0x10;
-const NLM_F_DUMP: u16 = 0x300;
-const NLMSG_NOOP: u16 = 1;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
-const NLMSG_OVERRUN: u16 = 4;
 
 impl Network for LiveKernel {
     fn ask(
@@ -38,6 +32,10 @@ impl Network for LiveKernel {
         requests: &[Request],
     ) -> Result<Vec<Result<Answer, HostError>>, HostError> {
         inside(namespace, || requests.iter().map(answer).collect())
+    }
+
+    fn identifiers(&self, within: &Namespace, others: &[Namespace]) -> Result<Vec<Option<u32>>, HostError> {
+        super::identifiers::identifiers(within, others)
     }
 
     fn socket_protocol(&self, pid: u32, descriptor: u32) -> Result<Text, HostError> {
@@ -66,6 +64,15 @@ pub(crate) fn inside<T: Send>(
 ) -> Result<T, HostError> {
     let Namespace::At(path) = namespace else { return Ok(work()) };
     let file = open_namespace(path)?;
+    within(&file, path, work)
+}
+
+/// The same in a namespace whose file is open already; `path` is its name for whoever reads of a failure.
+pub(crate) fn within<T: Send>(
+    file: &OwnedFd,
+    path: &Text,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T, HostError> {
     let failed = |cause| HostError::new("setns", path.clone(), cause);
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
@@ -85,7 +92,7 @@ pub(crate) fn inside<T: Send>(
 }
 
 /// Opens a file of the namespace file system, and nothing else: a FIFO or device at that name is never opened.
-fn open_namespace(path: &Text) -> Result<OwnedFd, HostError> {
+pub(crate) fn open_namespace(path: &Text) -> Result<OwnedFd, HostError> {
     let error = |errno| HostError::errno("open", path.clone(), errno);
     let handle = rustix::fs::openat(CWD, path.as_bytes(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
         .map_err(error)?;
@@ -100,7 +107,7 @@ fn open_namespace(path: &Text) -> Result<OwnedFd, HostError> {
 }
 
 /// A socket that hears the kernel alone.
-pub(super) fn open(protocol: Protocol) -> Result<OwnedFd, Errno> {
+pub(crate) fn open(protocol: Protocol) -> Result<OwnedFd, Errno> {
     let protocol = std::num::NonZeroU32::new(protocol.0).map(rustix::net::Protocol::from_raw);
     let socket =
         rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
@@ -134,15 +141,14 @@ fn answer(request: &Request) -> Result<Answer, HostError> {
     best.ok_or_else(|| HostError::errno("netlink", place.as_str(), last))
 }
 
-fn dump(socket: &OwnedFd, request: &Request, sequence: u32, deadline: Instant) -> Result<Answer, Errno> {
-    let length = u32::try_from(HEADER + request.body.len()).map_err(|_| Errno::INVAL)?;
-    let mut message = Vec::with_capacity(HEADER + request.body.len());
-    message.extend(length.to_ne_bytes());
-    message.extend(request.kind.to_ne_bytes());
-    message.extend((NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
-    message.extend(sequence.to_ne_bytes());
-    message.extend(0_u32.to_ne_bytes());
-    message.extend(&request.body);
+/// One dump on an open socket.
+pub(crate) fn dump(
+    socket: &OwnedFd,
+    request: &Request,
+    sequence: u32,
+    deadline: Instant,
+) -> Result<Answer, Errno> {
+    let message = write(request.kind, NLM_F_REQUEST | NLM_F_DUMP, sequence, &request.body);
     rustix::net::send(socket, &message, SendFlags::empty())?;
     let mut answer = Answer::default();
     let mut buffer = vec![0; 128 << 10];
@@ -164,35 +170,29 @@ fn dump(socket: &OwnedFd, request: &Request, sequence: u32, deadline: Instant) -
 }
 
 /// Takes the messages of one datagram; true if the dump is at its end.
-fn take(mut rest: &[u8], sequence: u32, answer: &mut Answer) -> Result<bool, Errno> {
-    while let Some((header, after)) = rest.split_first_chunk::<HEADER>() {
-        let [l0, l1, l2, l3, k0, k1, f0, f1, s0, s1, s2, s3, ..] = *header;
-        let length = usize::try_from(u32::from_ne_bytes([l0, l1, l2, l3])).map_err(|_| Errno::BADMSG)?;
-        let message = rest.get(..length).filter(|message| message.len() >= HEADER).ok_or(Errno::BADMSG)?;
-        let padded = length.next_multiple_of(4);
-        rest = rest.get(padded..).unwrap_or_default();
-        if u32::from_ne_bytes([s0, s1, s2, s3]) != sequence {
+fn take(received: &[u8], sequence: u32, answer: &mut Answer) -> Result<bool, Errno> {
+    for message in messages(received) {
+        let message = message.map_err(|_| Errno::BADMSG)?;
+        if message.sequence != sequence {
             continue;
         }
-        answer.changed |= u16::from_ne_bytes([f0, f1]) & NLM_F_DUMP_INTR != 0;
-        match u16::from_ne_bytes([k0, k1]) {
+        answer.changed |= message.flags & NLM_F_DUMP_INTR != 0;
+        match message.kind {
             NLMSG_NOOP => {}
             NLMSG_OVERRUN => return Err(Errno::NOBUFS),
             NLMSG_ERROR | NLMSG_DONE => {
-                let status = after.first_chunk::<4>().map_or(0, |bytes| i32::from_ne_bytes(*bytes));
                 // A dump that ends in an error has told a part; the error is what counts.
-                return if status < 0 {
-                    Err(Errno::from_raw_os_error(status.saturating_neg()))
-                } else {
-                    Ok(true)
+                return match message.status().errno {
+                    errno if errno > 0 => Err(Errno::from_raw_os_error(errno)),
+                    _ => Ok(true),
                 };
             }
-            _ if answer.messages.len() + padded > LARGEST_ANSWER => {
+            _ if answer.messages.len() + message.whole.len().next_multiple_of(4) > LARGEST_ANSWER => {
                 answer.cut = true;
                 return Ok(true);
             }
             _ => {
-                answer.messages.extend(message);
+                answer.messages.extend(message.whole);
                 answer.messages.resize(answer.messages.len().next_multiple_of(4), 0);
             }
         }

@@ -3,7 +3,7 @@
 //! Fourteen instructions write the two numbers of each task into the iterator's file. The program is held by descriptors
 //! alone: it is gone with them, a moment later.
 
-use super::bpf::{Command, Words, made};
+use super::bpf::{Command, Words, instruction, made};
 use super::btf::Btf;
 use crate::{Cause, HostError};
 use rustix::fd::{AsRawFd as _, OwnedFd};
@@ -64,13 +64,6 @@ fn shape() -> Option<Shape> {
     let btf = Btf::read(&bytes)?;
     let [pid, process] = btf.offsets(b"task_struct", [b"pid", b"tgid"])?;
     Some(Shape { function: btf.function(b"bpf_iter_task")?, pid, process })
-}
-
-/// One instruction (`struct bpf_insn`, linux/bpf.h).
-fn instruction(code: u8, to: u8, from: u8, offset: i16, constant: i32) -> u64 {
-    let registers = if cfg!(target_endian = "little") { from << 4 | to } else { to << 4 | from };
-    let ([o0, o1], [c0, c1, c2, c3]) = (offset.to_ne_bytes(), constant.to_ne_bytes());
-    u64::from_ne_bytes([code, registers, o0, o1, c0, c1, c2, c3])
 }
 
 /// Loads the program, links it and opens the file of one walk.

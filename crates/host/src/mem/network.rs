@@ -84,6 +84,10 @@ impl Network for MemNetwork {
             .collect())
     }
 
+    fn identifiers(&self, _: &Namespace, others: &[Namespace]) -> Result<Vec<Option<u32>>, HostError> {
+        Ok(vec![None; others.len()])
+    }
+
     fn socket_protocol(&self, pid: u32, descriptor: u32) -> Result<Text, HostError> {
         self.protocols
             .get(&(pid, descriptor))

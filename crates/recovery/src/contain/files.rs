@@ -1,8 +1,7 @@
 //! What a fact says of a file: the line that is to go, or the whole of it.
 
+use crate::side::{Side, SideError};
 use calma_case::{Case, CaseError};
-use calma_host::ground::Ground;
-use calma_host::{Live, Tree as _, resolve};
 use calma_record::step::Target;
 use calma_record::{Body, Certainty, Finding, Subject, Text};
 use serde_json::Value;
@@ -17,8 +16,7 @@ const MANAGER: &[&[u8]] =
 
 /// The files of this host as they are now, and what was seen of them.
 pub(super) struct Files<'a> {
-    host: &'a Live,
-    ground: Option<Ground>,
+    side: &'a dyn Side,
     /// Which package owns a path, where a fact says so; `None` where none does.
     packages: BTreeMap<Text, Option<Text>>,
     /// Lines that are to go, by file.
@@ -51,7 +49,7 @@ pub(super) fn starts_something(fact: &Value) -> bool {
 
 impl<'a> Files<'a> {
     /// Reads from the case which packages own the paths that findings name.
-    pub(super) fn new(host: &'a Live, case: &Case, findings: &[&Finding]) -> Result<Self, CaseError> {
+    pub(super) fn new(side: &'a dyn Side, case: &Case, findings: &[&Finding]) -> Result<Self, CaseError> {
         let mut packages = BTreeMap::new();
         crate::review::each_record(case, |_, record| {
             let Body::Fact { fact, .. } = &record.body else { return };
@@ -70,13 +68,7 @@ impl<'a> Files<'a> {
                 Subject::Path(path) => Some(path.clone()),
                 _ => None,
             });
-        Ok(Self {
-            host,
-            ground: Ground::below(b"/").ok(),
-            packages,
-            lines: BTreeMap::new(),
-            named: named.collect(),
-        })
+        Ok(Self { side, packages, lines: BTreeMap::new(), named: named.collect() })
     }
 
     /// The package that owns a path, as far as the case knows.
@@ -85,38 +77,35 @@ impl<'a> Files<'a> {
     }
 
     /// What follows from a fact that a finding stands on.
-    pub(super) fn follow(&mut self, fact: &Value, finding: &Finding) -> Vec<Thought> {
+    pub(super) fn follow(&mut self, fact: &Value, finding: &Finding) -> Result<Vec<Thought>, SideError> {
         match kind(fact) {
             "unit" => self.unit(fact, finding),
-            "account" => self.account(fact, finding),
+            "account" => Ok(self.account(fact, finding)),
             "mount" => {
                 let point = text(fact, "point")
                     .filter(|_| column(fact, "own").and_then(Value::as_bool) == Some(true));
-                point.map(|point| ("unmount", Target::Mount { point }, String::new())).into_iter().collect()
+                Ok(point
+                    .map(|point| ("unmount", Target::Mount { point }, String::new()))
+                    .into_iter()
+                    .collect())
             }
             "login-script" => self.script(fact, finding),
             // What a process does is about the process.
-            "process" | "process-variable" | "open-file" | "mapped-object" | "hidden-process" => Vec::new(),
-            _ => self.line(fact, finding).into_iter().collect(),
+            "process" | "process-variable" | "open-file" | "mapped-object" | "hidden-process" => {
+                Ok(Vec::new())
+            }
+            _ => Ok(self.line(fact, finding)?.into_iter().collect()),
         }
     }
 
-    /// Where a path leads without links on the way, if something is there.
-    fn real(&self, path: &Text) -> Option<Text> {
-        let parent = resolve(self.host, calma_host::parent(path.as_bytes())).ok()?;
-        let real: Text = calma_host::join(&parent, path.file_name()).into();
-        self.host.meta(real.as_bytes()).ok().map(|_| real)
-    }
-
     /// A whole file or link.
-    pub(super) fn whole(&self, path: &Text, finding: &Finding) -> Option<Thought> {
-        let real = self.real(path)?;
-        let (folder, name) = self.ground.as_ref()?.place(real.as_bytes()).ok()?;
-        let seen = folder.manifest(name).ok()?.seen();
+    pub(super) fn whole(&self, path: &Text, finding: &Finding) -> Result<Option<Thought>, SideError> {
+        let Some(real) = self.side.real(path)? else { return Ok(None) };
+        let Some(seen) = self.side.seen(&real)? else { return Ok(None) };
         let bytes = real.as_bytes();
         let of_kernel = [&b"/proc/"[..], b"/sys/", b"/dev/"].iter().any(|start| bytes.starts_with(start));
         if of_kernel && !bytes.starts_with(b"/dev/shm/") {
-            return None;
+            return Ok(None);
         }
         let doubt = match self.packages.get(path).or_else(|| self.packages.get(&real)) {
             Some(Some(package)) => {
@@ -135,7 +124,7 @@ impl<'a> Files<'a> {
         };
         let action =
             if MANAGER.iter().any(|start| bytes.starts_with(start)) { "unhook-unit" } else { "quarantine" };
-        Some((action, Target::File { path: real, seen: Some(seen) }, doubt))
+        Ok(Some((action, Target::File { path: real, seen: Some(seen) }, doubt)))
     }
 
     /// Whether a path lies where programs of a system do not.
@@ -146,9 +135,9 @@ impl<'a> Files<'a> {
     }
 
     /// A unit with what enables it and what starts it.
-    fn unit(&self, fact: &Value, finding: &Finding) -> Vec<Thought> {
-        let Some(path) = path_of(fact) else { return Vec::new() };
-        let mut thoughts: Vec<Thought> = self.whole(&path, finding).into_iter().collect();
+    fn unit(&self, fact: &Value, finding: &Finding) -> Result<Vec<Thought>, SideError> {
+        let Some(path) = path_of(fact) else { return Ok(Vec::new()) };
+        let mut thoughts: Vec<Thought> = self.whole(&path, finding)?.into_iter().collect();
         let name = path.file_name().to_vec();
         let stem = name.rsplitn(2, |b| *b == b'.').last().unwrap_or_default().to_vec();
         let folder = calma_host::parent(path.as_bytes());
@@ -160,18 +149,18 @@ impl<'a> Files<'a> {
             .collect();
         for starter in &starters {
             let beside: Text = calma_host::join(folder, starter).into();
-            thoughts.extend(self.whole(&beside, finding));
+            thoughts.extend(self.whole(&beside, finding)?);
         }
-        for entry in self.host.list(folder).unwrap_or_default() {
-            let enabling = entry.name.as_bytes();
+        for beside in self.side.names(&folder.into())? {
+            let enabling = beside.as_bytes();
             if enabling.ends_with(b".wants") || enabling.ends_with(b".requires") {
-                for name in starters.iter().chain([&name]) {
-                    let link: Text = calma_host::join(&calma_host::join(folder, enabling), name).into();
-                    thoughts.extend(self.whole(&link, finding));
+                for unit in starters.iter().chain([&name]) {
+                    let link: Text = calma_host::join(&calma_host::join(folder, enabling), unit).into();
+                    thoughts.extend(self.whole(&link, finding)?);
                 }
             }
         }
-        thoughts
+        Ok(thoughts)
     }
 
     fn account(&self, fact: &Value, finding: &Finding) -> Vec<Thought> {
@@ -182,25 +171,27 @@ impl<'a> Files<'a> {
     }
 
     /// The line that a fact names by its number.
-    fn line(&mut self, fact: &Value, finding: &Finding) -> Option<Thought> {
-        let path = path_of(fact)?;
+    fn line(&mut self, fact: &Value, finding: &Finding) -> Result<Option<Thought>, SideError> {
+        let Some(path) = path_of(fact) else { return Ok(None) };
         let Some(number) = column(fact, "line").and_then(Value::as_u64).filter(|number| *number > 0) else {
             return self.whole(&path, finding);
         };
-        let real = self.real(&path)?;
-        let content = self.host.read(real.as_bytes(), 16 << 20).ok().filter(|content| !content.cut)?;
-        let index = usize::try_from(number - 1).ok()?;
-        let line = content.bytes.split(|b| *b == b'\n').nth(index)?;
-        self.without(&path, &real, &content.bytes, &[strip(line)], finding)
+        let Some(real) = self.side.real(&path)? else { return Ok(None) };
+        let Some(content) = self.side.read(&real)? else { return Ok(None) };
+        let line = usize::try_from(number - 1)
+            .ok()
+            .and_then(|index| content.as_bytes().split(|b| *b == b'\n').nth(index));
+        match line {
+            Some(line) => self.without(&path, &real, content.as_bytes(), &[strip(line)], finding),
+            None => Ok(None),
+        }
     }
 
     /// The lines of a login script that name what findings name.
-    fn script(&mut self, fact: &Value, finding: &Finding) -> Vec<Thought> {
-        let Some((path, real)) = path_of(fact).and_then(|path| Some((path.clone(), self.real(&path)?)))
-        else {
-            return Vec::new();
-        };
-        let Ok(content) = self.host.read(real.as_bytes(), 16 << 20) else { return Vec::new() };
+    fn script(&mut self, fact: &Value, finding: &Finding) -> Result<Vec<Thought>, SideError> {
+        let Some(path) = path_of(fact) else { return Ok(Vec::new()) };
+        let Some(real) = self.side.real(&path)? else { return Ok(Vec::new()) };
+        let Some(content) = self.side.read(&real)? else { return Ok(Vec::new()) };
         let names = |line: &&[u8]| {
             self.named.iter().any(|named| {
                 let named = named.as_bytes();
@@ -209,18 +200,13 @@ impl<'a> Files<'a> {
                     && line.windows(named.len()).any(|part| part == named)
             })
         };
-        let lines: Vec<Vec<u8>> =
-            content.bytes.split(|b| *b == b'\n').map(strip).filter(names).map(<[u8]>::to_vec).collect();
+        let lines: Vec<&[u8]> = content.as_bytes().split(|b| *b == b'\n').map(strip).filter(names).collect();
         if lines.is_empty() {
             let doubt = "calma can not tell which line of it is meant".to_owned();
-            return self
-                .whole(&path, finding)
-                .map(|(action, target, _)| (action, target, doubt))
-                .into_iter()
-                .collect();
+            let whole = self.whole(&path, finding)?;
+            return Ok(whole.map(|(action, target, _)| (action, target, doubt)).into_iter().collect());
         }
-        let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
-        self.without(&path, &real, &content.bytes, &lines, finding).into_iter().collect()
+        Ok(self.without(&path, &real, content.as_bytes(), &lines, finding)?.into_iter().collect())
     }
 
     /// A line out of a file, or the file where nothing of weight is left without the lines that are to go.
@@ -231,7 +217,7 @@ impl<'a> Files<'a> {
         bytes: &[u8],
         lines: &[&[u8]],
         finding: &Finding,
-    ) -> Option<Thought> {
+    ) -> Result<Option<Thought>, SideError> {
         let gone = self.lines.entry(real.clone()).or_default();
         gone.extend(lines.iter().map(|line| Text::from(*line)));
         let left = bytes
@@ -242,16 +228,12 @@ impl<'a> Files<'a> {
         if !left && self.package(path).is_none() && !is_setting(real.as_bytes()) {
             return self.whole(path, finding);
         }
-        let (folder, name) = self.ground.as_ref()?.place(real.as_bytes()).ok()?;
-        let seen = folder.manifest(name).ok()?.seen();
-        let line = Text::from(*lines.first()?);
+        let (Some(seen), Some(line)) = (self.side.seen(real)?, lines.first()) else { return Ok(None) };
+        let (line, path) = (Text::from(*line), real.clone());
         let sure = finding.certainty >= Certainty::Likely || finding.severity >= calma_record::Severity::High;
         let doubt = if sure { "" } else { "someone may have written it on purpose" };
-        Some((
-            "edit-line",
-            Target::Line { path: real.clone(), line, instead: None, seen: Some(seen) },
-            doubt.to_owned(),
-        ))
+        let target = Target::Line { path, line, instead: None, seen: Some(seen) };
+        Ok(Some(("edit-line", target, doubt.to_owned())))
     }
 }
 

@@ -13,6 +13,9 @@ pub fn verb(step: &Step) -> &'static str {
         "lock-account" => "lock",
         "unmount" => "unmount",
         "note" => "note",
+        "isolate" => "cut off",
+        "hold-isolation" => "hold",
+        "release" => "open",
         _ => "do",
     }
 }
@@ -34,6 +37,7 @@ pub fn describe(step: &Step) -> String {
         }
         (Target::Account { name }, _) => format!("account {name}"),
         (Target::Mount { point }, _) => format!("what is mounted over {point}"),
+        (Target::Network { says, .. }, _) => says.clone(),
         (Target::Words { text }, _) => text.clone(),
     }
 }

@@ -118,7 +118,7 @@ impl History {
     }
 
     /// The number of the next step.
-    pub(super) fn next_id(&self) -> u64 {
+    pub(crate) fn next_id(&self) -> u64 {
         self.steps.last_key_value().map_or(1, |(id, _)| id.saturating_add(1))
     }
 

@@ -1,21 +1,56 @@
-//! The case as the vault of actions, and its journal as their ledger.
+//! The case and its journal, as the engine and whoever acts need them.
 
-use calma_act::{Ledger, Piece, Trouble, Vault};
+use crate::side::{Keeper, SideError};
+use calma_act::{Piece, Trouble};
 use calma_case::{Case, CaseError, Journal};
 use calma_record::step::{Entry, Intent};
-use calma_record::{Digest, Text};
+use calma_record::{Digest, Gap, Text};
+use serde_json::Value;
 use std::cell::RefCell;
 use std::io::Read;
 
-/// Evidence of the case.
-pub(super) struct CaseVault<'a> {
-    pub(super) case: &'a Case,
-    pub(super) journal: &'a RefCell<Journal>,
+/// The case with this run's part of its journal.
+pub(super) struct Keeping<'a> {
+    case: &'a Case,
+    journal: RefCell<Journal>,
 }
 
-impl Vault for CaseVault<'_> {
+impl<'a> Keeping<'a> {
+    /// Opens a new part of the journal.
+    pub(super) fn open(case: &'a Case) -> Result<Self, CaseError> {
+        Ok(Self { case, journal: RefCell::new(case.journal()?) })
+    }
+
+    /// Adds entries.
+    pub(super) fn write(&self, entries: Vec<Entry>) -> Result<(), CaseError> {
+        self.journal.borrow_mut().write(entries)
+    }
+
+    /// Makes everything so far survive a power cut.
+    pub(super) fn sync(&self) -> Result<(), CaseError> {
+        self.journal.borrow_mut().sync()
+    }
+
+    /// Writes that nobody knows what became of so many steps, and why.
+    pub(super) fn gap(&self, steps: usize, why: &SideError) -> Result<(), CaseError> {
+        let mut gap = Gap::new("how the steps that were promised last ended", why.to_string())
+            .instead("the next run finishes them or takes them back")
+            .important();
+        gap.count = steps as u64;
+        let mut journal = self.journal.borrow_mut();
+        journal.gap(gap)?;
+        journal.sync()
+    }
+
+    /// Ends this run's part; the seal's words.
+    pub(super) fn seal(self) -> Result<String, CaseError> {
+        Ok(self.journal.into_inner().seal()?.phrase)
+    }
+}
+
+impl Keeper for Keeping<'_> {
     fn keep(
-        &mut self,
+        &self,
         what: &str,
         place: &Text,
         pid: Option<u32>,
@@ -32,18 +67,17 @@ impl Vault for CaseVault<'_> {
     fn fetch(&self, digest: &Digest) -> Result<Box<dyn Read>, Trouble> {
         Ok(Box::new(self.case.evidence(digest).map_err(trouble)?))
     }
-}
 
-/// The case's journal.
-pub(super) struct JournalLedger<'a> {
-    pub(super) journal: &'a RefCell<Journal>,
-}
-
-impl Ledger for JournalLedger<'_> {
-    fn promise(&mut self, intents: &[Intent]) -> Result<(), Trouble> {
+    fn promise(&self, intents: &[Intent]) -> Result<(), Trouble> {
         let entries = intents.iter().map(|intent| Entry::Intent(Box::new(intent.clone()))).collect();
         let mut journal = self.journal.borrow_mut();
         journal.write(entries).and_then(|()| journal.sync()).map_err(trouble)
+    }
+
+    fn note(&self, id: u64, note: &Value, lasting: bool) -> Result<(), Trouble> {
+        let mut journal = self.journal.borrow_mut();
+        journal.write(vec![Entry::Progress { id, note: note.clone() }]).map_err(trouble)?;
+        if lasting { journal.sync().map_err(trouble) } else { Ok(()) }
     }
 }
 

@@ -10,8 +10,8 @@ pub(super) const NO_PLACE: i32 = 91;
 /// Exit code of the line: the program did not come whole.
 pub(super) const NO_ROOM: i32 = 92;
 
-/// For sh(1p), called with the program's length, a name for its folder, whether a disk is allowed, and the host side's
-/// words. It holds no single quote, backslash, exclamation mark or line break, so that every login shell passes it on
+/// For sh(1p), called with the program's length, a name for its folder, whether a disk is allowed, and the program's
+/// own words. It holds no single quote, backslash, exclamation mark or line break, so that every login shell passes it on
 /// unchanged.
 ///
 /// It begins with an empty line, which says that nobody has to type a password any more. Then it
@@ -35,7 +35,7 @@ const LINE: &str = concat!(
     "[ -n \"$place\" ] || exit 91; trap clean HUP INT TERM PIPE; file=$place/$name/calma; ",
     "head -c \"$size\" >\"$file\" && [ \"$(wc -c <\"$file\")\" -eq \"$size\" ] || clean; ",
     "exec 3<\"$file\"; rm -rf \"$place/$name\"; echo; echo \"=calma-placed $kind $place/$name\"; ",
-    "exec /proc/self/fd/3 host-side \"$@\"",
+    "exec /proc/self/fd/3 \"$@\"",
 );
 
 /// The command for ssh.

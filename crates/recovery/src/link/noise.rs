@@ -1,7 +1,6 @@
 //! What a host prints before the stream: banners, login scripts, the line's own remark.
 
 use calma_record::Text;
-use calma_record::frame::PREAMBLE;
 use std::io::{self, Read};
 
 /// More than this before the stream is no banner.
@@ -19,9 +18,10 @@ pub(super) struct Opened {
     pub(super) noise: Vec<u8>,
 }
 
-/// Reads up to the preamble. A sentence if none comes. Calls `there` when the first byte has come.
+/// Reads up to `preamble`. A sentence if none comes. Calls `there` when the first byte has come.
 pub(super) fn open(
     mut from: impl Read + Send + 'static,
+    preamble: &[u8],
     mut there: impl FnMut(),
 ) -> Result<Opened, &'static str> {
     let mut before = Vec::new();
@@ -37,8 +37,8 @@ pub(super) fn open(
             there();
         }
         before.extend_from_slice(buffer.get(..n).unwrap_or_default());
-        if let Some(at) = find(&before, PREAMBLE) {
-            let frames = before.split_off(at + PREAMBLE.len());
+        if let Some(at) = find(&before, preamble) {
+            let frames = before.split_off(at + preamble.len());
             before.truncate(at);
             let placed = placed(&mut before);
             let stream = Box::new(io::Cursor::new(frames).chain(from));
@@ -67,11 +67,12 @@ fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use calma_record::frame::PREAMBLE;
 
     type Read3 = (Vec<u8>, Option<Text>, Vec<u8>);
 
     fn read(bytes: &[u8]) -> Result<Read3, &'static str> {
-        let mut opened = open(io::Cursor::new(bytes.to_vec()), || {})?;
+        let mut opened = open(io::Cursor::new(bytes.to_vec()), PREAMBLE, || {})?;
         let mut stream = Vec::new();
         opened.stream.read_to_end(&mut stream).unwrap();
         Ok((stream, opened.placed, opened.noise))
@@ -91,6 +92,6 @@ mod tests {
     fn without_a_stream_it_ends() {
         assert!(read(b"hello").is_err());
         assert!(read(&vec![b'a'; 1 << 20]).is_err());
-        assert!(open(io::repeat(7), || {}).is_err());
+        assert!(open(io::repeat(7), PREAMBLE, || {}).is_err());
     }
 }

@@ -1,0 +1,118 @@
+//! Cuts this host off the network but for what is kept, on trial or, at a console, for good. A guard holds it.
+
+use crate::Acting;
+use crate::action::{Action, Card, Done, Looking, Trouble, Verdict, undo};
+use calma_host::ground::boot;
+use calma_isolate::control::{self, Ask, Say};
+use calma_isolate::live::LiveWorld;
+use calma_isolate::order::Order;
+use calma_isolate::serve::Began;
+use calma_isolate::start;
+use calma_record::step::{Refusal, Step, Target, Undo, Undoable, Way};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) const ACTION: Action = Action {
+    card: Card {
+        name: "isolate",
+        doc: "Cuts the host off the network at every namespace and device, but for loopback and the session that is kept.",
+        csf: "RS.MI-01",
+        undoable: Undoable::Reversible,
+        back: "undo: release",
+        against: "With root's rights an intruder can end the guard, and then undo what holds: the guard's end is noticed from \
+                  outside, and before a confirmation opens the network. AF_XDP sockets and BPF programs send frames that no \
+                  packet filter sees: only links that are down, or a cable that is out, stop those.",
+    },
+    prepare,
+    apply,
+    verify,
+    revert,
+};
+
+/// The longest wait for the guard to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The order in a step.
+pub(super) fn order(step: &Step) -> Result<Order, Refusal> {
+    let Target::Network { order, .. } = &step.target else {
+        return Err(Refusal::new("this is not about the network"));
+    };
+    serde_json::from_value(order.clone())
+        .map_err(|error| Refusal::new(format!("the order to isolate can not be read: {error}")))
+}
+
+fn prepare(_: &mut Looking<'_>, step: &Step) -> Result<Undo, Refusal> {
+    let order = order(step)?;
+    if order.trial > 0 && order.kept.is_empty() {
+        return Err(
+            Refusal::new("nobody is kept, so that nobody could confirm").instead("name a peer with --allow")
+        );
+    }
+    match start::status(&boot()) {
+        Ok(None) => undo(&order),
+        Ok(Some(_)) => {
+            Err(Refusal::new("it is isolated already").instead("calma isolate --status, or calma release"))
+        }
+        Err(error) => Err(Refusal::new(format!("whether it is isolated can not be told: {error}"))),
+    }
+}
+
+fn apply(_: &mut Acting<'_>, step: &Step, _: &Undo) -> Result<Done, Trouble> {
+    // A crash may have come after the guard began.
+    if let Ok(Some((state, true))) = start::status(&boot()) {
+        return Ok(Done::new("closed, by the guard that was there already").leaving(state));
+    }
+    let order = order(step).map_err(|refusal| Trouble::new(refusal.why))?;
+    match start::start(&order) {
+        Ok(Began::Closed { state, took, lacking }) => {
+            let devices: usize = state.cuts.iter().map(|cut| cut.devices.len()).sum();
+            let mut says = format!(
+                "closed within {took} ms: {devices} devices in {} network namespaces",
+                state.cuts.len()
+            );
+            for one in &lacking {
+                says.push_str(&format!("; the guard has not {one}"));
+            }
+            Ok(Done::new(says).leaving(state))
+        }
+        Ok(Began::Refused { why }) => Err(Trouble::new(why)),
+        Err(error) => Err(Trouble::new(format!("the guard could not be started: {error}"))),
+    }
+}
+
+fn verify(_: &mut Looking<'_>, _: &Step, _: &Undo, way: Way) -> Verdict {
+    match (start::status(&boot()), way) {
+        (Ok(Some((_, true))), Way::Do) | (Ok(None), Way::Undo) => Verdict::Holds,
+        (Ok(Some((_, false))), Way::Do) => Verdict::Fails("its guard has ended".to_owned()),
+        (Ok(None), Way::Do) => Verdict::Fails("it is open again".to_owned()),
+        (Ok(Some(_)), Way::Undo) => Verdict::Fails("it is still isolated".to_owned()),
+        (Err(error), _) => Verdict::Fails(format!("its state can not be read: {error}")),
+    }
+}
+
+/// Opens everything again, through the guard or without it.
+pub(super) fn release() -> Result<Done, Trouble> {
+    let found = start::status(&boot()).map_err(|error| Trouble::new(error.to_string()))?;
+    let Some((left, alive)) = found else {
+        return Ok(Done::new("it was open already"));
+    };
+    let lacking = if alive {
+        match control::ask(&Ask::Release { only: Vec::new() }, PATIENCE) {
+            Ok(Say::Done { says, .. }) => says,
+            Ok(Say::Refused { why, .. }) => return Err(Trouble::new(why)),
+            Ok(_) => return Err(Trouble::new("the guard answered something else")),
+            Err(error) => return Err(Trouble::new(format!("the guard does not answer: {error}"))),
+        }
+    } else {
+        let world = LiveWorld::new(Arc::new(calma_host::Live::new()));
+        start::open_without_guard(&world, &left)
+    };
+    match lacking.as_slice() {
+        [] => Ok(Done::new("open again, as it was")),
+        some => Err(Trouble::new(some.join("; "))),
+    }
+}
+
+fn revert(_: &mut Acting<'_>, _: &Step, _: &Undo) -> Result<Done, Trouble> {
+    release()
+}

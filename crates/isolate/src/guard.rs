@@ -1,0 +1,102 @@
+//! Who holds the isolation: closes, watches, confirms, opens again. One process of its own, without a terminal.
+//!
+//! While the trial runs, everything the guard did lives with its sockets: when it ends, for whatever reason, the kernel
+//! takes the tables away. What the kernel would not put back by itself (programs that were attached, connections, links
+//! that are up) is left alone until a person has confirmed, except at a console, where nothing opens by itself.
+
+mod closing;
+mod confirming;
+mod opening;
+mod watching;
+
+use crate::order::{Cut, Incident, Level, Order, Phase, State};
+use crate::rules::{Table, Wanted};
+use crate::world::{Attached, Door, World};
+use calma_record::Text;
+use calma_record::step::ProcessName;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use closing::NotClosed;
+
+/// Most incidents that are kept; the others are counted.
+const INCIDENTS: usize = 1000;
+
+/// The isolation of one machine while it is held.
+pub struct Guard<'a> {
+    world: &'a dyn World,
+    wanted: Wanted,
+    held: BTreeMap<u64, Held>,
+    state: State,
+    /// When everything was last seen closed, in milliseconds since boot.
+    seen: u64,
+    /// What was on, and what was up.
+    saved: Saved,
+}
+
+/// What only a release puts back.
+#[derive(Default)]
+struct Saved {
+    radios: Option<Value>,
+    networks: BTreeMap<u64, Value>,
+}
+
+/// One namespace.
+struct Held {
+    door: Box<dyn Door>,
+    file: Text,
+    name: String,
+    lasting: String,
+    tables: Vec<Table>,
+    devices: BTreeMap<u32, Text>,
+    /// Programs that are known to be on the way: those that were there before, until they are taken away.
+    programs: BTreeSet<Attached>,
+}
+
+impl Guard<'_> {
+    /// Where it stands.
+    pub fn state(&self) -> State {
+        let cut = |(inode, held): (&u64, &Held)| Cut {
+            inode: *inode,
+            file: held.file.clone(),
+            table: held.name.clone(),
+            lasting: held.lasting.clone(),
+            devices: held.devices.values().cloned().collect(),
+        };
+        State { cuts: self.held.iter().map(cut).collect(), ..self.state.clone() }
+    }
+
+    /// What becomes readable when something happens.
+    pub fn descriptors(&self) -> Vec<std::os::fd::BorrowedFd<'_>> {
+        self.held.values().flat_map(|held| held.door.descriptors()).collect()
+    }
+
+    /// How long until the trial ends, in milliseconds; `None` when it does not end by itself.
+    pub fn left(&self) -> Option<u64> {
+        let trial = self.state.phase == Phase::Trial && self.state.ends > 0;
+        trial.then(|| self.state.ends.saturating_sub(self.world.now()))
+    }
+
+    /// Writes down what happened.
+    fn happened(&mut self, what: impl Into<String>, open: Option<u64>) {
+        if self.state.incidents.len() < INCIDENTS {
+            self.state.incidents.push(Incident { at: self.world.now(), what: what.into(), open });
+        } else {
+            self.state.more += 1;
+        }
+    }
+}
+
+/// Whether somebody sits at a console: then it fails closed, and nothing is left for later.
+fn at_console(order: &Order) -> bool {
+    order.trial == 0 || order.level == Level::LinksDown
+}
+
+/// Who the guard is, for the state.
+pub fn own_name() -> ProcessName {
+    let line = calma_host::ground::process(std::process::id());
+    line.map(|line| line.identity()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! What an isolation would do, before anything is done.
+
+use crate::order::State;
+use crate::session::{Came, Connection, came};
+use crate::survey::{Survey, survey};
+use crate::{Kept, start};
+use calma_collect::{Context, Options};
+use calma_formats::proc_net;
+use calma_host::{Host, Live, ground};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Most names of one kind that are told.
+const MOST: usize = 64;
+
+/// A namespace from which something leads out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The file that stands for it.
+    pub file: String,
+    /// Whether calma runs in it.
+    pub own: bool,
+    /// How many processes are known to be in it.
+    pub processes: usize,
+    /// The devices that lead out, each with its kind where it has one.
+    pub devices: Vec<String>,
+    /// Next hops to what is kept.
+    pub hops: Vec<IpAddr>,
+}
+
+/// How the administrator came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arrival {
+    /// Through this connection.
+    Through(Connection),
+    /// At a console.
+    Console(String),
+    /// It can not be told; these logins are connected.
+    Unclear(BTreeSet<Connection>),
+}
+
+impl Arrival {
+    /// The connection in the form of [`crate::order::Order::through`]; empty where there is none.
+    pub fn through(&self) -> String {
+        match self {
+            Self::Through(one) => format!("{} {} {}", one.peer, one.peer_port, one.port),
+            Self::Console(_) | Self::Unclear(_) => String::new(),
+        }
+    }
+}
+
+/// What an isolation would do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Preview {
+    /// Where something leads out.
+    pub places: Vec<Place>,
+    /// Namespaces that can not be entered, with the reason.
+    pub closed: Vec<String>,
+    /// How the administrator came.
+    pub arrival: Arrival,
+    /// Ports that listen for others, which nobody will reach.
+    pub listening: BTreeSet<u16>,
+    /// An isolation that is there already, and whether its guard lives.
+    pub already: Option<(State, bool)>,
+}
+
+/// The arrival of whoever started process `own`.
+pub fn arrival(host: &dyn Host) -> Arrival {
+    let lines = ground::processes().unwrap_or_default();
+    match came(host, &lines, std::process::id()) {
+        Came::Through(connection) => Arrival::Through(connection),
+        Came::Console(terminal) => Arrival::Console(terminal.to_owned()),
+        Came::Unclear(logins) => Arrival::Unclear(logins),
+    }
+}
+
+/// Looks; changes nothing.
+pub fn preview(kept: &[Kept]) -> Preview {
+    let live = Arc::new(Live::new());
+    let host: Arc<dyn Host> = Arc::clone(&live) as Arc<dyn Host>;
+    let survey = survey(&Context::new(Arc::clone(&host), Options::default()));
+    let arrival = arrival(host.as_ref());
+    let mut kept = kept.to_vec();
+    if let Arrival::Through(connection) = &arrival {
+        kept.push(connection.kept());
+    }
+    Preview {
+        places: places(&survey, &kept),
+        closed: survey.closed.iter().map(|(file, why)| format!("{file}: {why}")).take(MOST).collect(),
+        arrival,
+        listening: listening(host.as_ref()),
+        already: start::status(&ground::boot()).ok().flatten(),
+    }
+}
+
+fn places(survey: &Survey, kept: &[Kept]) -> Vec<Place> {
+    let device = |device: &crate::survey::Device| match device.link.kind.as_str() {
+        Some("") | None => device.link.name.to_string(),
+        Some(kind) => format!("{} ({kind})", device.link.name),
+    };
+    let place = |place: &crate::survey::Place| Place {
+        file: place.file.to_string(),
+        own: place.own,
+        processes: place.pids.len(),
+        devices: place.outward().map(device).take(MOST).collect(),
+        hops: kept
+            .iter()
+            .flat_map(|kept| place.next_hops(kept.peer))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
+    };
+    survey.leading_out().map(place).collect()
+}
+
+/// Ports of TCP that listen on other addresses than loopback.
+fn listening(host: &dyn Host) -> BTreeSet<u16> {
+    let table = |name: &str| {
+        let read = host.tree().read(format!("/proc/self/net/{name}").as_bytes(), 16 << 20);
+        read.map(|content| proc_net::inet(&content.bytes)).unwrap_or_default()
+    };
+    let rows = [table("tcp"), table("tcp6")].concat();
+    rows.iter()
+        .filter(|row| row.state == 10 && !row.local.is_loopback())
+        .map(|row| row.local_port)
+        .take(MOST)
+        .collect()
+}

@@ -1,0 +1,179 @@
+//! The guard's process: closes, tells how it went, then stands alone and answers until it has opened again.
+
+use crate::control::{self, Ask, Say};
+use crate::guard::{Guard, own_name};
+use crate::order::{Order, Phase, State};
+use crate::proof;
+use crate::start;
+use crate::state;
+use crate::world::World;
+use calma_host::{Host, standing};
+use serde::{Deserialize, Serialize};
+use std::io::{self, Write};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::Duration;
+
+/// The guard's control group.
+pub const GROUP: &str = "calma-isolation";
+/// How often programs on the way of packets are looked for: the kernel sends no word of all of them.
+const OFTEN: u64 = 50;
+/// How often everything is looked at, whatever the kernel said.
+const SELDOM: u64 = 2_000;
+
+/// How the guard began: one line of JSON on its standard output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Began {
+    /// It is closed.
+    Closed {
+        /// Where it stands.
+        state: Box<State>,
+        /// Milliseconds from the first look to the last table.
+        took: u64,
+        /// What keeps the guard from standing as firmly as it should, one sentence each.
+        lacking: Vec<String>,
+    },
+    /// Nothing was closed.
+    Refused {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Closes by an order and holds it. Returns when all is open again.
+///
+/// # Errors
+/// When nothing was closed, or the state can not be kept; then everything is open.
+pub fn serve(host: &dyn Host, world: &dyn World, order: Order, report: &mut dyn Write) -> io::Result<()> {
+    let boot = calma_host::ground::boot();
+    if let Ok(Some((_, alive))) = start::status(&boot) {
+        let why = if alive {
+            "this host is isolated already"
+        } else {
+            "this host is isolated already, and its guard is gone"
+        };
+        tell(report, &Began::Refused { why: why.to_owned() })?;
+        return Err(io::Error::other(why));
+    }
+    let lacking = standing::stand_alone(GROUP);
+    let listener = listen()?;
+    let began = world.now();
+    let mut guard = match Guard::close(world, order, boot, own_name()) {
+        Ok(guard) => guard,
+        Err(why) => {
+            state::remove();
+            tell(report, &Began::Refused { why: why.to_string() })?;
+            return Err(io::Error::other(why.to_string()));
+        }
+    };
+    if let Err(error) = keep(&guard) {
+        let _ = guard.open();
+        state::remove();
+        tell(
+            report,
+            &Began::Refused { why: format!("the state can not be kept in {}: {error}", state::FOLDER) },
+        )?;
+        return Err(error);
+    }
+    let took = world.now().saturating_sub(began);
+    // Nobody may be there any more to hear it; the isolation stands all the same.
+    drop(tell(report, &Began::Closed { state: Box::new(guard.state()), took, lacking }));
+    hold(host, world, &mut guard, &listener);
+    state::remove();
+    standing::remove_own_groups(GROUP);
+    Ok(())
+}
+
+/// Holds it until it is open.
+fn hold(host: &dyn Host, world: &dyn World, guard: &mut Guard<'_>, listener: &UnixListener) {
+    let mut looked = world.now();
+    loop {
+        let wait = guard.left().unwrap_or(OFTEN).clamp(1, OFTEN);
+        let mut waiting: Vec<BorrowedFd<'_>> = vec![listener.as_fd()];
+        waiting.extend(guard.descriptors());
+        let ready = standing::readable(&waiting, Duration::from_millis(wait)).unwrap_or_default();
+        drop(waiting);
+        if guard.ended_by_itself() {
+            return;
+        }
+        let mut changed = ready.iter().skip(1).any(|ready| *ready) && guard.listen();
+        let before = guard.state().incidents.len();
+        if world.now().saturating_sub(looked) >= SELDOM {
+            guard.look_again();
+            looked = world.now();
+        } else {
+            guard.look_at_programs();
+        }
+        changed |= guard.state().incidents.len() != before;
+        if ready.first() == Some(&true)
+            && let Ok((stream, _)) = listener.accept()
+        {
+            changed = true;
+            if answer(host, guard, stream) {
+                return;
+            }
+        }
+        if changed {
+            // It is in memory besides; the next change writes it again.
+            drop(keep(guard));
+        }
+    }
+}
+
+/// Answers one question; whether it is open now.
+fn answer(host: &dyn Host, guard: &mut Guard<'_>, mut stream: UnixStream) -> bool {
+    let patience = Some(Duration::from_secs(2));
+    let ready = stream.set_read_timeout(patience).and_then(|()| stream.set_write_timeout(patience));
+    if ready.is_err() || standing::peer_user(&stream) != Some(0) {
+        return false;
+    }
+    let Ok(asked) = control::question(&stream) else { return false };
+    let (say, ended) = match asked {
+        Ask::Status => (Say::State(Box::new(guard.state())), false),
+        Ask::Confirm { through } => match guard.confirm(&through) {
+            Ok(says) => (Say::Done { says, state: Some(Box::new(guard.state())) }, false),
+            Err(no) => (Say::Refused { why: no.why, instead: no.instead }, false),
+        },
+        Ask::Release { only } if only.is_empty() => {
+            let lacking = guard.open();
+            let whole = lacking.is_empty();
+            let state = (!whole).then(|| Box::new(guard.state()));
+            (Say::Done { says: lacking, state }, whole)
+        }
+        Ask::Release { only } => match guard.open_ports(&only) {
+            Ok(says) => (Say::Done { says, state: Some(Box::new(guard.state())) }, false),
+            Err(why) => (Say::Refused { why, instead: "look with calma isolate --status".to_owned() }, false),
+        },
+        Ask::Prove(prove) => (Say::Observed(proof::observe(host, &guard.state(), &prove)), false),
+    };
+    if !ended {
+        drop(keep(guard));
+    }
+    drop(control::send(&mut stream, &say));
+    ended
+}
+
+fn keep(guard: &Guard<'_>) -> io::Result<()> {
+    let mut state = guard.state();
+    if state.phase == Phase::Held || state.order.trial == 0 {
+        state.put_back = guard.to_put_back();
+    }
+    state::write(&state)
+}
+
+/// The socket, for root alone: its folder is.
+fn listen() -> io::Result<UnixListener> {
+    state::folder()?;
+    state::remove();
+    let listener = UnixListener::bind(state::socket())?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn tell(report: &mut dyn Write, began: &Began) -> io::Result<()> {
+    let mut line = serde_json::to_vec(began).map_err(io::Error::other)?;
+    line.push(b'\n');
+    report.write_all(&line)?;
+    report.flush()
+}

@@ -1,0 +1,241 @@
+//! `calma at HOST contain` and `undo`: the same intrusion, from the clean machine over a real sshd, as root and through sudo,
+//! and with the connection lost at any moment.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
+use calma_testkit::bed::{Bed, Output, Release};
+use calma_testkit::intrusion::{alive, dump, planted};
+use calma_testkit::random::Random;
+use calma_testkit::skip_without_root;
+use std::time::{Duration, Instant};
+
+/// An account that may become root.
+const ADMIN: &str = "useradd -m -s /bin/bash admin && mkdir -p /home/admin/.ssh && cp /root/.ssh/authorized_keys /home/admin/.ssh/ && \
+     chown -R admin:admin /home/admin/.ssh && chmod 700 /home/admin/.ssh && \
+     echo 'admin ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/admin && chmod 440 /etc/sudoers.d/admin";
+
+/// calma on the keeper about `account` there.
+struct From<'a> {
+    bed: &'a Bed,
+    host: String,
+    sudo: bool,
+    case: String,
+}
+
+impl<'a> From<'a> {
+    fn new(bed: &'a Bed, account: &str) -> Self {
+        let case = bed.work().join(format!("case-{account}")).display().to_string();
+        Self { bed, host: format!("{account}@srv"), sudo: account != "root", case }
+    }
+
+    fn words<'w>(&'w self, command: &'w [&'w str]) -> Vec<&'w str> {
+        let mut words = vec!["at", &self.host];
+        words.extend(self.sudo.then_some("--sudo"));
+        words.extend_from_slice(command);
+        words.extend(["--case", &self.case]);
+        words
+    }
+
+    fn calma(&self, command: &[&str]) -> Output {
+        self.bed.calma_from_keeper(&self.words(command))
+    }
+}
+
+/// Nothing of calma: no process, no file in memory, no lock.
+fn left(bed: &Bed) -> String {
+    bed.run("pgrep -a calma; pgrep -af '[a]ct-side'; ls -A /dev/shm /run /var/tmp /tmp | grep -i calma; true")
+        .text()
+}
+
+fn assert_nothing_left(bed: &Bed) {
+    let began = Instant::now();
+    while !left(bed).is_empty() && began.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(left(bed), "", "calma left something there");
+}
+
+fn flat(output: &Output) -> String {
+    let said = format!("{} {}", output.text(), String::from_utf8_lossy(&output.err));
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn contained(account: &str) {
+    let bed = planted();
+    assert!(bed.run(ADMIN).ok());
+    let from = From::new(&bed, account);
+    let looked = from.calma(&["triage"]);
+    assert_eq!(looked.code, Some(1), "{looked}");
+    let before = dump(&bed);
+    let dry = from.calma(&["contain", "--dry-run"]);
+    assert!(dry.ok(), "{dry}");
+    assert_eq!(dump(&bed), before, "a dry run changed something");
+    let asked = from.calma(&["contain"]);
+    assert_eq!(asked.code, Some(4), "without --yes and a terminal nothing is done: {asked}");
+    assert_nothing_left(&bed);
+    let done = from.calma(&["contain", "--yes"]);
+    eprintln!("{done}");
+    assert!(done.ok(), "{done}");
+    let command = if account == "root" { "calma at root@srv undo" } else { "calma at admin@srv --sudo undo" };
+    assert!(flat(&done).contains(command), "{done}");
+    assert_eq!(alive(&bed), "", "processes of it are left");
+    assert_eq!(
+        bed.run("systemctl is-active ssh nginx cron rsyslog").text(),
+        "active\nactive\nactive\nactive\n"
+    );
+    let gone = "ls /etc/cron.d/php-session /etc/systemd/system/php-gc.* /etc/ld.so.preload /etc/profile.d/zz-term.sh \
+                /var/tmp/.x/wa /var/tmp/.x/wb /var/www/.ssh/authorized_keys 2>/dev/null; true";
+    assert_eq!(bed.run(gone).text(), "");
+    assert_nothing_left(&bed);
+    bed.run("sleep 62");
+    assert_eq!(alive(&bed), "", "it came back");
+    let verified = bed.calma_from_keeper(&["case", "verify", "--case", &from.case]);
+    assert!(verified.ok(), "{verified}");
+    let noted = from.calma(&["note", "ask", "the", "hoster"]);
+    assert!(noted.ok(), "{noted}");
+    assert!(flat(&from.calma(&["undo"])).contains("ask the hoster"));
+    let undone = from.calma(&["undo", "--all", "--yes"]);
+    eprintln!("{undone}");
+    assert!(undone.ok(), "{undone}");
+    let after = dump(&bed);
+    let lost: Vec<&str> = before.lines().filter(|line| !after.contains(line)).collect();
+    let new: Vec<&str> = after.lines().filter(|line| !before.contains(line)).collect();
+    assert!(lost.is_empty() && new.is_empty(), "not as it was:\nbefore {lost:#?}\nafter {new:#?}");
+    assert!(undone.text().contains("cannot come back"), "{undone}");
+    let verified = bed.calma_from_keeper(&["case", "verify", "--case", &from.case]);
+    assert!(verified.ok(), "{verified}");
+    assert_nothing_left(&bed);
+}
+
+#[test]
+fn contained_and_undone_as_root() {
+    if !skip_without_root("contained_and_undone_as_root") {
+        contained("root");
+    }
+}
+
+#[test]
+fn contained_and_undone_through_sudo() {
+    if !skip_without_root("contained_and_undone_through_sudo") {
+        contained("admin");
+    }
+}
+
+#[test]
+fn what_can_not_be_is_refused_with_the_reason() {
+    if skip_without_root("what_can_not_be_is_refused_with_the_reason") {
+        return;
+    }
+    let bed = planted();
+    assert!(bed.run(ADMIN).ok());
+    let root = From::new(&bed, "root");
+    let none = root.calma(&["contain", "--yes"]);
+    assert!(!none.ok() && flat(&none).contains("no"), "{none}");
+    assert_eq!(root.calma(&["triage"]).code, Some(1));
+    let several = bed.calma_from_keeper(&["at", "root@srv", "root@other", "contain", "--case", &root.case]);
+    assert_eq!(several.code, Some(2), "{several}");
+    assert!(flat(&several).contains("only one at a time"), "{several}");
+    let before = dump(&bed);
+    // Without root's rights nothing can be changed, and it says how.
+    let plain = From { sudo: false, ..From::new(&bed, "admin") };
+    let plain = From { case: root.case.clone(), ..plain };
+    let refused = plain.calma(&["contain", "--yes"]);
+    assert_eq!(refused.code, Some(4), "{refused}");
+    assert!(flat(&refused).contains("--sudo"), "{refused}");
+    // Another one changes the host at this moment.
+    let holder = bed.live("exec flock /run/calma.lock sleep 300");
+    std::thread::sleep(Duration::from_millis(300));
+    let second = root.calma(&["contain", "--yes"]);
+    assert_eq!(second.code, Some(4), "{second}");
+    assert!(flat(&second).contains("another calma"), "{second}");
+    bed.run(&format!("pkill -P {holder}; kill {holder}; rm -f /run/calma.lock; true"));
+    assert_eq!(dump(&bed), before, "a refusal changed something");
+    assert!(alive(&bed).contains("/var/tmp/.x/wa"));
+    assert_nothing_left(&bed);
+}
+
+/// ssh of the keeper, or sshd's end of it there, is killed at a random moment of contain or of undo; what is then put right
+/// is as if nothing had been cut.
+#[test]
+fn lost_at_any_moment_nothing_is_half_done() {
+    if skip_without_root("lost_at_any_moment_nothing_is_half_done") {
+        return;
+    }
+    let bed = Bed::booted(Release::Bookworm);
+    let rounds = if std::env::var_os("CALMA_SOAK").is_some() { 60 } else { 4 };
+    let mut random = Random::new(Random::seed(), 7);
+    // No timer and no cron here: the state before and after must be comparable while it lasts.
+    let plant = "mkdir -p /var/tmp/.x; cp /bin/sleep /var/tmp/.x/kworkerd; cp /bin/sleep /var/tmp/.x/other; \
+                 printf '* * * * * root /var/tmp/.x/kworkerd 9\\n' >/etc/cron.d/php-session; \
+                 touch -d @1700000000 /etc/cron.d/php-session /var/tmp/.x/* /var/tmp/.x /etc/cron.d; systemctl stop cron; \
+                 setsid bash -c 'exec -a \"[kworker/0:2]\" /var/tmp/.x/kworkerd 100000' </dev/null >/dev/null 2>&1 & sleep 1";
+    assert!(bed.run(plant).ok());
+    let running = || bed.run("ps -eo stat,args | grep '[k]worker/0:2' | grep -c '^S'; true").text();
+    let (mut cut, mut open) = (0, 0);
+    for round in 0..rounds {
+        let case = bed.work().join(format!("case-{round}")).display().to_string();
+        let from = From { case, ..From::new(&bed, "root") };
+        assert_eq!(from.calma(&["triage"]).code, Some(1));
+        let before = dump(&bed);
+        assert_eq!(running(), "1\n", "round {round}");
+        // Freeze and keep, unhook; what is killed can not come back, so that step is left out.
+        let plan = bed.work().join(format!("plan-{round}")).display().to_string();
+        assert!(from.calma(&["contain", "--dry-run", "--plan", &plan]).ok());
+        let text = std::fs::read_to_string(&plan).unwrap();
+        let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        value["steps"].as_array_mut().unwrap().retain(|step| step["action"] != "kill");
+        std::fs::write(&plan, value.to_string()).unwrap();
+        let during_undo = random.below(2) == 1;
+        let act: Vec<&str> = vec!["contain", "--yes", "--watch", "0", "--plan", &plan];
+        if during_undo {
+            let done = from.calma(&act);
+            assert!(done.ok(), "round {round}: {done}");
+        }
+        let command: Vec<&str> = if during_undo { vec!["undo", "--all", "--yes"] } else { act };
+        let wait = Duration::from_millis(random.below(2500) as u64);
+        let there = random.below(2) == 1;
+        let what = format!("round {round}: {wait:?}, during undo {during_undo}, cut there {there}");
+        let mut child = bed
+            .calma_from_keeper_command(&from.words(&command))
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(wait);
+        if there {
+            // Every session of root, the one through which the test talks too; it is made anew.
+            let leader = bed.leader().to_string();
+            let sessions = ["-t", &leader, "-m", "-p", "pkill", "-9", "-f", "^sshd.*root@notty"];
+            std::process::Command::new("nsenter").args(sessions).status().unwrap();
+        } else {
+            bed.keeper(&["pkill", "-9", "-f", "^ssh -T"]);
+        }
+        let ended = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        cut += u32::from(!ended.status.success());
+        assert!(matches!(ended.status.code(), Some(0 | 4 | 5)), "{what}: {said}");
+        assert_nothing_left(&bed);
+        let half = bed.run("find / -xdev -name '.calma-*' 2>/dev/null; true").text();
+        assert_eq!(half, "", "{what}: half-done");
+        let way = if random.below(2) == 1 { "--finish" } else { "--take-back" };
+        let right = from.calma(&["contain", way]);
+        open += u32::from(!right.text().contains("Nothing was left"));
+        assert!(right.ok(), "{what} {way}: {right}\n{said}");
+        let undone = from.calma(&["undo", "--all", "--yes"]);
+        assert!(undone.ok(), "{what} {way}: {undone}");
+        let after = dump(&bed);
+        let lost: Vec<&str> = before.lines().filter(|line| !after.contains(line)).collect();
+        let new: Vec<&str> = after.lines().filter(|line| !before.contains(line)).collect();
+        assert!(lost.is_empty() && new.is_empty(), "{what} {way}:\nbefore {lost:#?}\nafter {new:#?}");
+        assert_eq!(running(), "1\n", "{what} {way}: it was not thawed");
+        let verified = bed.calma_from_keeper(&["case", "verify", "--case", &from.case]);
+        assert!(verified.ok(), "{what} {way}: {verified}");
+    }
+    eprintln!("{rounds} rounds, {cut} cut before the end, {open} with steps in the middle");
+    assert!(cut > 0);
+}
