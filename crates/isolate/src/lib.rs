@@ -2,16 +2,19 @@
 //!
 //! [`survey`](survey::survey) looks at every network namespace, [`rules`] says what the packet filter is to hold there, the
 //! [`guard`] puts it into force and keeps it. Packets that must not arrive ([`canary`]) are sent, and another machine
-//! ([`witness`]) counts everything that comes from the suspect. Nothing here knows the journal, the terminal or what is
+//! ([`witness`]) counts everything that comes from the suspect. [`preflight`] says what may break when the host
+//! falls silent, [`external`] how it is cut off from outside. Nothing here knows the journal, the terminal or what is
 //! suspicious.
 #![forbid(unsafe_code)]
 
 pub mod canary;
 pub mod control;
+pub mod external;
 pub mod guard;
 pub mod kept;
 pub mod live;
 pub mod order;
+pub mod preflight;
 pub mod preview;
 pub mod proof;
 pub mod rules;

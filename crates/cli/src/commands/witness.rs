@@ -5,9 +5,10 @@ use crate::exit::{Exit, Refusal};
 use crate::{paper, places, show};
 use calma_case::{ExportForm, ExportOptions};
 use calma_host::{Host as _, Live};
+use calma_isolate::Kept;
 use calma_isolate::canary::Offset;
 use calma_isolate::witness::proof::{Proof, Question, Weighed, weigh};
-use calma_isolate::witness::{Class, Counts, Interval, Kept, Options, Part, place, row};
+use calma_isolate::witness::{Class, Counts, Interval, Options, Part, place, row};
 use calma_record::Text;
 use calma_recovery::Attestation;
 use calma_views::text::wrap;
@@ -31,10 +32,10 @@ pub(crate) fn run(arguments: &Witness) -> anyhow::Result<Exit> {
             "name the interface with --interface IF and the suspect with --host ADDR",
         )
     })?;
-    let kept = arguments.kept.iter().map(|text| {
-        Kept::read(text).ok_or_else(|| {
+    let kept = arguments.kept.iter().map(|word| {
+        word.parse::<Kept>().map_err(|error| {
             Refusal::wrong_use(
-                format!("{} is not an address with a port", Text::from(text.as_str())),
+                error.to_string(),
                 "name your own address and the port of the suspect you use: --kept 192.0.2.9:22",
             )
         })

@@ -16,6 +16,7 @@ pub mod conntrack;
 pub mod credentials;
 pub mod crontab;
 pub mod database_config;
+pub mod dhcp_lease;
 pub mod directives;
 pub mod doas;
 pub mod docker;
@@ -93,6 +94,7 @@ pub static ALL: &[crate::Format] = &[
     credentials::FORMAT,
     crontab::FORMAT,
     database_config::FORMAT,
+    dhcp_lease::FORMAT,
     directives::FORMAT,
     doas::FORMAT,
     docker::FORMAT,

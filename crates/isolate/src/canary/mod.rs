@@ -17,8 +17,8 @@ mod round;
 pub use aim::{Aim, Canary, canaries};
 pub use kind::CanaryKind;
 pub use mark::{ANSWER, MARK, Mark, nonce_of_name};
-pub(crate) use outlook::counters;
 pub use outlook::{Gateway, Outlook, Outward};
+pub(crate) use outlook::{counters, rows};
 pub use round::{Offset, Sent, Taken, Volley, round};
 
 /// The port of canaries to a witness, and of its answers: one that no registered service uses.

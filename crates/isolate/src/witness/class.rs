@@ -1,6 +1,7 @@
 //! What a frame from the suspect is: exactly one class each.
 
-use super::suspect::Kept;
+use super::suspect::belongs;
+use crate::Kept;
 use calma_formats::ethernet::{Arp, Carries, Frame, Packet};
 use std::fmt;
 
@@ -124,7 +125,7 @@ fn is_plain(arp: &Arp<'_>, frame: &Frame<'_>) -> bool {
 }
 
 fn of_packet(packet: &Packet<'_>, kept: &[Kept]) -> Class {
-    if kept.iter().any(|kept| kept.is(packet)) {
+    if kept.iter().any(|kept| belongs(packet, kept)) {
         return Class::Kept;
     }
     let to_peer = kept.iter().any(|kept| kept.peer == packet.destination);
@@ -176,7 +177,7 @@ mod tests {
 
     #[test]
     fn each_frame_has_the_class_it_should() {
-        let kept = [Kept { peer: "192.0.2.9".parse().unwrap(), port: 22 }];
+        let kept = ["192.0.2.9:22", "192.0.2.11"].map(|word| word.parse().unwrap());
         let (peer, other) = ([192, 0, 2, 9], [203, 0, 113, 9]);
         let ports = |from: u16, to: u16| [from.to_be_bytes(), to.to_be_bytes()].concat();
         let mut eapol = ethernet(0x888e, &[2, 0]);
@@ -185,6 +186,7 @@ mod tests {
             (four(6, peer, &ports(23, 51_514)), Class::Tcp4),
             (four(6, other, &ports(22, 51_514)), Class::Tcp4),
             (four(17, peer, &ports(22, 51_514)), Class::Udp4),
+            (four(17, [192, 0, 2, 11], &ports(5, 6)), Class::Kept),
             (four(1, peer, &[3, 4, 0, 0]), Class::PathMtu),
             (four(1, other, &[3, 4, 0, 0]), Class::Icmp4),
             (four(1, peer, &[8, 0, 0, 0]), Class::Icmp4),

@@ -1,7 +1,7 @@
 //! What was counted.
 
 use super::class::{Class, Part, class};
-use super::suspect::Kept;
+use crate::Kept;
 use crate::canary::{CanaryKind, Mark, nonce_of_name};
 use calma_formats::ethernet::{Carries, Frame};
 use calma_record::Timestamp;

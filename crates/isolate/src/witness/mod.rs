@@ -16,12 +16,12 @@ mod place;
 pub mod proof;
 mod row;
 mod suspect;
-mod witness;
+mod work;
 
 pub use class::{Class, Part};
 pub use counts::{Counts, Flow, Heard, Opening, Tally};
 pub use interval::{Hears, Interval, Wire};
 pub use place::{Place, PlaceError, place};
 pub use row::{from_row, row};
-pub use suspect::{Kept, Suspect};
-pub use witness::{Options, Witness, WitnessError};
+pub use suspect::Suspect;
+pub use work::{Options, Witness, WitnessError};

@@ -1,11 +1,11 @@
 //! Where a witness hears the suspect: which interface leads to it, and which hardware address it has there.
 
+use super::Suspect;
 use super::suspect::read_mac;
-use super::{Kept, Suspect};
 use crate::canary::{Outlook, Outward};
 use calma_host::{Host, HostError, Namespace};
 use calma_record::Text;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 /// Where to hear.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,14 +123,6 @@ fn choose<'a>(
     }
 }
 
-impl Kept {
-    /// Reads `ADDR:PORT`: the peer of the administrator's session, and the suspect's port it uses.
-    pub fn read(text: &str) -> Option<Self> {
-        let address: SocketAddr = text.parse().ok()?;
-        Some(Self { peer: address.ip().to_canonical(), port: address.port() })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,12 +187,5 @@ mod tests {
         assert!(wrong(None, "198.51.100.1").contains("eth0, eth1"));
         assert!(wrong(Some("eth7"), "198.51.100.1").contains("eth7"));
         assert!(wrong(None, "web1\u{1b}[2J").contains("web1\\x1b"));
-    }
-
-    #[test]
-    fn a_kept_session_is_read_as_it_is_written() {
-        assert_eq!(Kept::read("192.0.2.9:22"), Some(Kept { peer: "192.0.2.9".parse().unwrap(), port: 22 }));
-        assert_eq!(Kept::read("[2001:db8::9]:22").map(|kept| kept.port), Some(22));
-        assert_eq!(Kept::read("192.0.2.9"), None);
     }
 }

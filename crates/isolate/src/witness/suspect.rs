@@ -1,24 +1,13 @@
 //! Who is watched, and what of it is the administrator's own.
 
+use crate::Kept;
 use calma_formats::ethernet::{Carries, Frame, Mac, Packet};
 use std::net::IpAddr;
 
-/// The administrator's session: packets from the suspect's port to the peer, over TCP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// The peer.
-    pub peer: IpAddr,
-    /// The suspect's own port.
-    pub port: u16,
-}
-
-impl Kept {
-    /// Whether a packet of the suspect belongs to it.
-    pub(super) fn is(&self, packet: &Packet<'_>) -> bool {
-        packet.protocol == 6
-            && packet.destination == self.peer
-            && packet.ports.is_some_and(|(from, _)| from == self.port)
-    }
+/// Whether a packet of the suspect belongs to what is kept.
+pub(super) fn belongs(packet: &Packet<'_>, kept: &Kept) -> bool {
+    let own = || packet.protocol == 6 && packet.ports.map(|(from, _)| from) == kept.port;
+    packet.destination == kept.peer && (kept.port.is_none() || own())
 }
 
 /// Whose frames count.

@@ -1,7 +1,8 @@
 //! A witness at work: a thread that hears, closes intervals, and never says more than it knows.
 
 use super::listen::{Counting, listen};
-use super::{Counts, Hears, Interval, Kept, Place, Wire, filter};
+use super::{Counts, Hears, Interval, Place, Wire, filter};
+use crate::Kept;
 use crate::canary::counters;
 use calma_formats::ethernet;
 use calma_formats::link_counters::Counters;
