@@ -112,6 +112,7 @@ fn furnish() {
          ip -n a link set w0 up
          ip -n a link add br0 type bridge
          ip -n a link set w1 master br0
+         ip -n a link set w1 addrgenmode none
          ip -n a link set w1 up promisc on
          ip -n a link set br0 up
          ip -n a link add link w0 name mv0 type macvlan mode bridge
@@ -135,11 +136,7 @@ fn furnish() {
     );
     furnish_kinds();
     // Duplicate address detection.
-    let until = Instant::now() + Duration::from_secs(10);
-    while run("ip -n a -6 addr").contains("tentative") {
-        assert!(Instant::now() < until);
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    await_addresses();
     script(
         "ip -n a route add default via 192.0.2.254 proto static src 192.0.2.2 mtu 1300 advmss 1200
          ip -n a route add default via 192.0.2.253 dev w0 metric 500
@@ -170,6 +167,15 @@ fn furnish() {
          ip -n a neigh add proxy 192.0.2.99 dev w0
          ip -n a neigh add proxy 2001:db8::99 dev w0",
     );
+}
+
+/// Waits until the kernel has checked all IPv6 addresses.
+fn await_addresses() {
+    let until = Instant::now() + Duration::from_secs(30);
+    while run("ip -n a -6 addr").contains("tentative") {
+        assert!(Instant::now() < until, "{}", run("ip -n a -6 addr"));
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 fn links(namespace: &str) -> Box<dyn Links> {
@@ -209,11 +215,7 @@ fn everything_comes_back_after_all_links_were_down() {
         let trouble = links.restore(&saved).unwrap();
         println!("restored in {:?}", start.elapsed());
         assert_eq!(trouble, [""; 0]);
-        let until = Instant::now() + Duration::from_secs(10);
-        while run("ip -n a -6 addr").contains("tentative") {
-            assert!(Instant::now() < until);
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        await_addresses();
         std::thread::sleep(Duration::from_millis(300));
         assert_same(&before, &judged("a"));
         assert_eq!(links.compare(&saved).unwrap(), [""; 0]);
