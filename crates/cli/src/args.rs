@@ -30,6 +30,10 @@ pub(crate) enum Command {
     Contain(Contain),
     /// Take back what calma did, the last step first; without a step it lists them
     Undo(Undo),
+    /// Cut this host off the network, keeping your session; shown first, on trial, proved
+    Isolate(Isolate),
+    /// Open the network again, all of it or port by port
+    Release(Release),
     /// Hear from this machine whether a suspect host is silent, and sign what was heard
     Witness(Witness),
     /// Write words into the journal, for what there is no time for now
@@ -138,6 +142,65 @@ pub(crate) enum AtCommand {
     Undo(Undo),
     /// Write words into the journal, for what there is no time for now
     Note(Note),
+    /// Cut it off the network, keeping your way in; shown first, on trial, proved
+    Isolate(Isolate),
+    /// Open its network again, all of it or port by port
+    Release(Release),
+}
+
+/// Arguments of `isolate`.
+#[derive(Debug, Args)]
+pub(crate) struct Isolate {
+    /// 1: a filter that keeps your session; 2: links down and radios off, at a console
+    #[arg(long, value_name = "LEVEL", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub(crate) level: u8,
+    /// Keep this peer too: to one port of this host, or to every one
+    #[arg(long, value_name = "ADDR[:LOCALPORT]")]
+    pub(crate) allow: Vec<String>,
+    /// You sit at a console: close without a trial
+    #[arg(long)]
+    pub(crate) console: bool,
+    /// Open again by itself after so many seconds without a confirmation
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(5..=3600))]
+    pub(crate) trial: u64,
+    /// Do it without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Do it at once, without keeping first what is gone once it is cut (ransomware)
+    #[arg(long)]
+    pub(crate) now: bool,
+    /// Show what it would do and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Over a new connection: make it stay
+    #[arg(long, conflicts_with_all = ["dry_run", "status"])]
+    pub(crate) confirm: bool,
+    /// Say where it stands
+    #[arg(long)]
+    pub(crate) status: bool,
+    /// One JSON object a line on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The case's folder; the newest one if not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) case: Option<PathBuf>,
+}
+
+/// Arguments of `release`.
+#[derive(Debug, Args)]
+pub(crate) struct Release {
+    /// Open these ports of this host to everybody, and nothing else
+    #[arg(long, value_name = "PORTS", value_delimiter = ',')]
+    pub(crate) only: Vec<u16>,
+    /// Do it without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// One JSON object a line on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The case's folder; the newest one if not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) case: Option<PathBuf>,
 }
 
 /// Arguments of `show`.

@@ -6,7 +6,8 @@ use crate::places;
 use calma_case::Case;
 use calma_record::Text;
 use calma_recovery::{
-    EngineError, History, Link, LinkOptions, LocalSide, Program, RemoteSide, Side, SideError,
+    EngineError, History, HostSide, Link, LinkOptions, LocalChild, LocalSide, Program, RemoteSide, Side,
+    SideError,
 };
 use std::path::Path;
 
@@ -76,6 +77,13 @@ impl<'a> Machine<'a> {
         Ok(Box::new(side))
     }
 
+    /// What looks at it: a child of this program, or one at the other end of a connection of its own.
+    pub(crate) fn host_side(&self) -> anyhow::Result<Box<dyn HostSide>> {
+        let Self::At(at, host) = self else { return Ok(Box::new(LocalChild::default())) };
+        let options = LinkOptions { sudo: at.sudo, allow_disk: at.allow_disk, ssh: Vec::new() };
+        Ok(Box::new(Link::new(host, options, Program::own()?)?))
+    }
+
     /// An error of the engine with what to do.
     pub(crate) fn refusal(&self, error: EngineError, case: &Case) -> anyhow::Error {
         match error {
@@ -84,6 +92,10 @@ impl<'a> Machine<'a> {
                 Some(hint) => Refusal::new(error.to_string(), hint),
                 None => error.into(),
             },
+            EngineError::Another(..) => Refusal::new(
+                error.to_string(),
+                "name the case that is about this machine with --case DIR, or give it back its name",
+            ),
             EngineError::Side(error) => self.silent(error, case),
         }
     }

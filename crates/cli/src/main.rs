@@ -39,6 +39,8 @@ fn main() -> ExitCode {
         Some(Command::At(at)) => commands::at::run(&at),
         Some(Command::Show(show)) => commands::show::run(&show),
         Some(Command::Report(report)) => commands::report::run(&report),
+        Some(Command::Isolate(isolate)) => commands::isolate::run(&isolate, &Machine::Here),
+        Some(Command::Release(release)) => commands::isolate::release(&release, &Machine::Here),
         Some(Command::Witness(witness)) => commands::witness::run(&witness),
         Some(Command::Contain(contain)) => commands::contain::run(&contain, &Machine::Here),
         Some(Command::Undo(undo)) => commands::undo::run(&undo, &Machine::Here),

@@ -45,6 +45,16 @@ pub(crate) fn witness(arguments: &Witness) -> anyhow::Result<Case> {
     }
 }
 
+/// The case for changes to this machine or another one, where there is none yet.
+pub(crate) fn for_changes(folder: Option<&Path>, host: Option<&str>) -> anyhow::Result<Case> {
+    let target = host.map_or_else(own_name, Text::from);
+    match (folder, host) {
+        (Some(folder), _) => named(folder, &target),
+        (None, Some(_)) => Ok(create(Purpose::FromElsewhere, &target)?.0),
+        (None, None) => Ok(create(Purpose::OnTheSuspect, &target)?.0),
+    }
+}
+
 fn create(purpose: Purpose, target: &Text) -> anyhow::Result<(Case, Option<String>)> {
     let mut facts = PlaceFacts::gather();
     let name = String::from_utf8_lossy(target.file_name()).into_owned();

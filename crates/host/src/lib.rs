@@ -43,7 +43,7 @@ pub use processes::{Asking, Held, Processes};
 pub use root::{Root, RootError};
 pub use survey::{APPEND_ONLY, AUTOMOUNT, Directory, ENCRYPTED, IMMUTABLE, NO_DUMP, Named, Stat, VERITY};
 pub use tree::{Content, Entry, FileKind, Follow, Meta, Opened, Tree};
-pub use wires::{LiveWires, Wires};
+pub use wires::{Glance, LiveGlance, LiveWires, Wires};
 pub use worker::{
     Confinement, Input, Kept, Question, Reply, Trouble, WorkerJob, Workers, read_in_place, serve_worker,
 };

@@ -1,15 +1,17 @@
 //! Everything that changes a namespace's network, apart from all that observes: packet filter, links, sockets, programs.
 //!
 //! [`Wires`] are taken in few places alone, `calma_act::Permit` and the isolation's guard; `clippy.toml` bans
-//! [`LiveWires::take`] everywhere else. No program of the host is run: all goes through netlink and bpf(2).
+//! [`LiveWires::take`] everywhere else. Whoever only looks takes a [`Glance`]. No program of the host is run: all goes through netlink and bpf(2).
 
 mod abilities;
 mod connections;
 mod events;
+mod glance;
 mod links;
 mod live;
 pub mod nft;
 mod programs;
+mod radios;
 mod saved;
 mod seen;
 mod traffic;
@@ -19,9 +21,11 @@ pub use abilities::Abilities;
 use calma_record::Text;
 pub use connections::{Connection, Connections};
 pub use events::{Event, Events, News};
+pub use glance::Glance;
 pub use links::Links;
-pub use live::LiveWires;
+pub use live::{LiveGlance, LiveWires};
 pub use programs::{Attached, Disarmed, Place, Programs};
+pub use radios::Radio;
 pub use saved::SavedNetwork;
 pub use seen::{Contents, Count, SeenTable};
 use std::collections::BTreeMap;
@@ -58,18 +62,18 @@ pub trait Wires: Send + Sync {
     /// When the namespace can not be entered, or the kernel does not tell.
     fn events(&self, namespace: &Namespace) -> Result<Box<dyn Events>, HostError>;
 
-    /// What this kernel's packet filter can do, found by trying in a batch that is bound to fail as a whole.
-    ///
-    /// # Errors
-    /// When the namespace can not be entered.
-    fn abilities(&self, namespace: &Namespace) -> Result<Abilities, HostError>;
-
     /// Forgets all tracked connections (conntrack(8)).
     ///
     /// # Errors
     /// When the namespace can not be entered or the kernel refuses; one without connection tracking has nothing to
     /// forget.
     fn forget_connections(&self, namespace: &Namespace) -> Result<(), HostError>;
+
+    /// Blocks a radio in software, or frees it. One that is plugged in later is not concerned.
+    ///
+    /// # Errors
+    /// When the kernel refuses or the radio is gone.
+    fn block_radio(&self, radio: &Radio, blocked: bool) -> Result<(), HostError>;
 }
 
 /// The packet filter of a namespace, by a socket that stays open. Tables made with the flag `owner` live as long as it.

@@ -1,7 +1,6 @@
 //! How others speak with the guard: one line of JSON there, one back, over a socket that only root may open.
 
 use crate::order::State;
-use crate::proof::{Observed, Prove};
 use crate::state;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -30,8 +29,6 @@ pub enum Ask {
         /// The ports; none ends it.
         only: Vec<u16>,
     },
-    /// Probes are to be sent, and what came of them told.
-    Prove(Prove),
 }
 
 /// What the guard answers.
@@ -54,8 +51,6 @@ pub enum Say {
         /// What to do instead.
         instead: String,
     },
-    /// What came of the probes.
-    Observed(Vec<Observed>),
 }
 
 /// Asks the guard.

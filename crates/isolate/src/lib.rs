@@ -23,6 +23,7 @@ pub mod session;
 pub mod start;
 pub mod state;
 pub mod survey;
+pub mod verdict;
 pub mod witness;
 pub mod world;
 

@@ -3,11 +3,10 @@
 use crate::control::{self, Ask, Say};
 use crate::guard::{Guard, own_name};
 use crate::order::{Order, Phase, State};
-use crate::proof;
 use crate::start;
 use crate::state;
 use crate::world::World;
-use calma_host::{Host, standing};
+use calma_host::standing;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -45,7 +44,7 @@ pub enum Began {
 ///
 /// # Errors
 /// When nothing was closed, or the state can not be kept; then everything is open.
-pub fn serve(host: &dyn Host, world: &dyn World, order: Order, report: &mut dyn Write) -> io::Result<()> {
+pub fn serve(world: &dyn World, order: Order, report: &mut dyn Write) -> io::Result<()> {
     let boot = calma_host::ground::boot();
     if let Ok(Some((_, alive))) = start::status(&boot) {
         let why = if alive {
@@ -79,14 +78,14 @@ pub fn serve(host: &dyn Host, world: &dyn World, order: Order, report: &mut dyn 
     let took = world.now().saturating_sub(began);
     // Nobody may be there any more to hear it; the isolation stands all the same.
     drop(tell(report, &Began::Closed { state: Box::new(guard.state()), took, lacking }));
-    hold(host, world, &mut guard, &listener);
+    hold(world, &mut guard, &listener);
     state::remove();
     standing::remove_own_groups(GROUP);
     Ok(())
 }
 
 /// Holds it until it is open.
-fn hold(host: &dyn Host, world: &dyn World, guard: &mut Guard<'_>, listener: &UnixListener) {
+fn hold(world: &dyn World, guard: &mut Guard<'_>, listener: &UnixListener) {
     let mut looked = world.now();
     loop {
         let wait = guard.left().unwrap_or(OFTEN).clamp(1, OFTEN);
@@ -110,7 +109,7 @@ fn hold(host: &dyn Host, world: &dyn World, guard: &mut Guard<'_>, listener: &Un
             && let Ok((stream, _)) = listener.accept()
         {
             changed = true;
-            if answer(host, guard, stream) {
+            if answer(guard, stream) {
                 return;
             }
         }
@@ -122,7 +121,7 @@ fn hold(host: &dyn Host, world: &dyn World, guard: &mut Guard<'_>, listener: &Un
 }
 
 /// Answers one question; whether it is open now.
-fn answer(host: &dyn Host, guard: &mut Guard<'_>, mut stream: UnixStream) -> bool {
+fn answer(guard: &mut Guard<'_>, mut stream: UnixStream) -> bool {
     let patience = Some(Duration::from_secs(2));
     let ready = stream.set_read_timeout(patience).and_then(|()| stream.set_write_timeout(patience));
     if ready.is_err() || standing::peer_user(&stream) != Some(0) {
@@ -145,7 +144,6 @@ fn answer(host: &dyn Host, guard: &mut Guard<'_>, mut stream: UnixStream) -> boo
             Ok(says) => (Say::Done { says, state: Some(Box::new(guard.state())) }, false),
             Err(why) => (Say::Refused { why, instead: "look with calma isolate --status".to_owned() }, false),
         },
-        Ask::Prove(prove) => (Say::Observed(proof::observe(host, &guard.state(), &prove)), false),
     };
     if !ended {
         drop(keep(guard));

@@ -68,7 +68,7 @@ pub fn propose(case: &Case, review: &Review, side: &dyn Side, stories: &[u32]) -
         .filter(|finding| finding.severity >= Severity::Medium)
         .collect();
     let facts = facts(case, &findings)?;
-    let lines = side.processes()?;
+    let mut lines = side.processes()?;
     let mut files = Files::new(side, case, &findings)?;
     let mut proposals = Vec::new();
     for finding in &findings {
@@ -125,7 +125,10 @@ pub fn propose(case: &Case, review: &Review, side: &dyn Side, stories: &[u32]) -
         steps: ordered(proposals.clone(), &lines),
     };
     // What runs one of these files by now and was not there when it was looked at.
-    for line in side.strays(&programs(&plan))? {
+    let strays = side.strays(&programs(&plan))?;
+    // One that a process of the plan started in the meantime is of its tree.
+    lines.extend(strays.iter().cloned());
+    for line in strays {
         let target = Target::Tree(line.identity());
         let story =
             plan.steps.iter().filter(|step| step.ticked).map(|step| step.story).min().unwrap_or_default();

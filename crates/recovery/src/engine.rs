@@ -27,6 +27,9 @@ pub enum EngineError {
     /// The machine refuses, or does not answer any more.
     #[error("{0}")]
     Side(#[from] SideError),
+    /// The plan, or what stands in the journal, is about another machine.
+    #[error("this is about {0}, and the machine that answers is {1}")]
+    Another(Text, Text),
     /// The case would be gone after a power cut.
     #[error("the case is in this machine's memory: after a power cut nobody could take the changes back")]
     NotDurable,
@@ -49,6 +52,7 @@ pub struct Engine<'a> {
     taken: Box<dyn Taken + 'a>,
     history: History,
     boot: Text,
+    name: Text,
 }
 
 impl<'a> Engine<'a> {
@@ -62,9 +66,16 @@ impl<'a> Engine<'a> {
         }
         let folder = case.folder().canonicalize().unwrap_or_else(|_| case.folder().to_owned());
         let taken = side.take(&folder.as_os_str().as_encoded_bytes().into())?;
-        let history = History::of(case.journal_entries()?);
+        let entries = case.journal_entries()?;
+        let (boot, name) = (side.boot().clone(), side.name().clone());
+        for entry in &entries {
+            if let Entry::Plan(plan) = entry {
+                is_about(plan, &boot, &name)?;
+            }
+        }
+        let history = History::of(entries);
         let keeping = Keeping::open(case)?;
-        Ok(Self { keeping, taken, history, boot: side.boot().clone() })
+        Ok(Self { keeping, taken, history, boot, name })
     }
 
     /// What stands in the journal.
@@ -77,6 +88,7 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// When the journal can not be written; what was begun is in it.
     pub fn carry_out(&mut self, plan: &Plan, tell: &mut dyn FnMut(&Event<'_>)) -> Result<(), EngineError> {
+        is_about(plan, &self.boot, &self.name)?;
         self.keeping.write(vec![Entry::Plan(Box::new(plan.clone()))])?;
         let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.ticked).collect();
         let mut failed: Vec<(Target, String)> = Vec::new();
@@ -280,4 +292,14 @@ impl<'a> Engine<'a> {
     pub fn end(self) -> Result<String, EngineError> {
         Ok(self.keeping.seal()?)
     }
+}
+
+/// Refuses a plan about another machine: one of another boot with another name. A machine may be restarted, or get another
+/// name, but hardly both between a plan and its undoing.
+fn is_about(plan: &Plan, boot: &Text, name: &Text) -> Result<(), EngineError> {
+    let known = !plan.host.is_empty() && !name.is_empty();
+    if known && plan.boot != *boot && plan.host != *name {
+        return Err(EngineError::Another(plan.host.clone(), name.clone()));
+    }
+    Ok(())
 }

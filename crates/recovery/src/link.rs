@@ -60,6 +60,9 @@ pub struct Link {
     remarks: Vec<Body>,
 }
 
+/// What comes from a host, and what goes to it.
+pub(crate) type Ends = (Box<dyn Read + Send>, Box<dyn Write + Send>);
+
 /// How far a connection is.
 enum Progress {
     /// The host has answered.
@@ -160,7 +163,7 @@ impl Link {
         &mut self,
         words: &[OsString],
         preamble: &'static [u8],
-    ) -> Result<(Box<dyn Read + Send>, Box<dyn Write + Send>), HostSideError> {
+    ) -> Result<Ends, HostSideError> {
         let opened = self.connect(words, preamble)?;
         let hold = self.running.as_mut().and_then(|running| running.hold.take());
         let to = hold.ok_or_else(|| HostSideError::new("ssh has no input", io::Error::other("no pipe")))?;

@@ -44,6 +44,9 @@ pub trait Side {
     /// The kernel's boot id there.
     fn boot(&self) -> &Text;
 
+    /// Its own name for itself.
+    fn name(&self) -> &Text;
+
     /// Asks it something; nothing is changed by it.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ mod common;
 use calma_case::{About, Case, PlaceKind};
 use calma_host::ground::processes;
 use calma_record::step::{Ended, Way};
-use calma_recovery::{Engine, EngineError, Event, LocalSide, SideError, Stands};
+use calma_recovery::{Engine, EngineError, Event, LocalSide, Side as _, SideError, Stands};
 use common::{build, case, dump, file, isolated, plan, step, stopped, victim};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -71,6 +71,10 @@ fn a_plan_is_carried_out_and_taken_back() {
         // The same plan again: files are others by now where it said which; processes of another boot are refused.
         let mut other = plan.clone();
         other.boot = "another boot".into();
+        let mut engine = Engine::start(&case, &host).unwrap();
+        assert!(matches!(engine.carry_out(&other, &mut |_| {}), Err(EngineError::Another(..))));
+        engine.end().unwrap();
+        other.host = host.name().clone();
         other.steps.truncate(1);
         let mut engine = Engine::start(&case, &host).unwrap();
         let mut refused = 0;

@@ -44,7 +44,7 @@ impl Keeper for Told {
 
     fn fetch(&self, digest: &Digest) -> Result<Box<dyn Read>, Trouble> {
         self.fetched.borrow_mut().push(*digest);
-        Ok(Box::new(io::repeat(1).take(10 << 20)))
+        Ok(Box::new(io::repeat(1).take((4 << 20) + 10)))
     }
 
     fn promise(&self, intents: &[Intent]) -> Result<(), Trouble> {
@@ -72,7 +72,7 @@ fn bytes(bytes: &[u8]) -> Vec<u8> {
 const PREAMBLE: &[u8] = b"\n=calma-acting-1\n";
 
 fn here() -> Vec<u8> {
-    words(&json!({ "here": { "version": 1, "boot": "b", "uid": 0 } }))
+    words(&json!({ "here": { "version": 1, "boot": "b", "name": "n" } }))
 }
 
 fn step() -> Step {
@@ -165,8 +165,15 @@ fn an_honest_end_is_understood() {
 
 #[test]
 fn every_truncation_is_a_lost_connection() {
-    let whole = said(&honest());
-    for length in 0..whole.len() {
+    let frames = honest();
+    let whole = said(&frames);
+    // Around the end of every frame, and here and there inside.
+    let mut lengths: Vec<usize> = (0..whole.len()).step_by(11).collect();
+    for count in 0..frames.len() {
+        let end = said(&frames[..count]).len();
+        lengths.extend([end - 1, end, end + 1, end + 5]);
+    }
+    for length in lengths {
         assert!(talk(&whole[..length]).0.is_err(), "{length}");
     }
 }
@@ -179,7 +186,7 @@ fn what_no_honest_end_says_is_refused() {
         said(&frames)
     };
     let lies = [
-        ("another version", at(0, words(&json!({ "here": { "version": 2, "boot": "b", "uid": 0 } })))),
+        ("another version", at(0, words(&json!({ "here": { "version": 2, "boot": "b", "name": "n" } })))),
         ("another answer", at(1, words(&json!({ "taken": "taken" })))),
         ("bytes unasked", at(1, bytes(b"x"))),
         ("a piece in a piece", at(6, words(&json!({ "keep": { "what": "x", "place": "/", "pid": null } })))),

@@ -14,7 +14,7 @@ mod common;
 use calma_record::step::{Ended, Plan};
 use calma_recovery::{Engine, EngineError, Event, RemoteSide, Side, SideError, Stands, serve};
 use common::{build, case, dump, isolated, plan, stopped, victim};
-use std::io::{Read as _, Write as _};
+use std::io::{Read as _, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -46,7 +46,7 @@ impl Line {
             drop(end.shutdown(Shutdown::Both));
         });
         let to = keeper.try_clone().unwrap();
-        (Self { left, host }, RemoteSide::over(Box::new(keeper), Box::new(to)))
+        (Self { left, host }, RemoteSide::over(Box::new(keeper), Box::new(Out(to))))
     }
 
     /// Waits for the host's end, which must come to it by itself; how many bytes went over the line.
@@ -58,6 +58,25 @@ impl Line {
         }
         self.host.join().unwrap();
         WHOLE - self.left.load(Ordering::SeqCst)
+    }
+}
+
+/// The way out of an end: the other one sees its end at once.
+struct Out(UnixStream);
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Drop for Out {
+    fn drop(&mut self) {
+        drop(self.0.shutdown(Shutdown::Write));
     }
 }
 
@@ -148,7 +167,7 @@ fn cut_at_any_byte_nothing_is_half_done() {
         std::thread::sleep(Duration::from_millis(100));
         let whole = std::env::var_os("CALMA_SOAK").is_some();
         let cuts = std::env::var("CALMA_CUTS").ok().and_then(|text| text.parse().ok());
-        let cuts: usize = cuts.unwrap_or(if whole { 600 } else { 12 });
+        let cuts: usize = cuts.unwrap_or(if whole { 600 } else { 40 });
         let mut seed: u64 =
             std::env::var("CALMA_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_061_123);
         // How many bytes go over the line when nothing cuts it.

@@ -16,11 +16,19 @@ pub struct Guest {
 impl Guest {
     /// Boots, runs `script` (in `/run/share`, beside `calma` and `plant`), and waits for the end.
     pub fn run(script: &str) -> Self {
+        Self::run_beside(script, &[])
+    }
+
+    /// The same with more files in the shared folder: name there, and path here.
+    pub fn run_beside(script: &str, more: &[(&str, &Path)]) -> Self {
         let files = made("guest");
         let share = std::env::temp_dir().join(format!("calma-guest-{}", std::process::id()));
         fs::create_dir_all(&share).expect("the temporary folder is writable");
         fs::copy(binaries::calma(), share.join("calma")).expect("calma is built");
         fs::copy(binaries::plant(), share.join("plant")).expect("the helper is built");
+        for (name, path) in more {
+            fs::copy(path, share.join(name)).expect("the file is there");
+        }
         fs::write(share.join("go"), script).expect("the temporary folder is writable");
         let console = fs::File::create(share.join("console")).expect("the temporary folder is writable");
         let file = |name: &str| files.join(name).display().to_string();

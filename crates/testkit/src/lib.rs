@@ -20,6 +20,7 @@ pub mod plants;
 pub mod random;
 pub mod report;
 mod specimen;
+pub mod whole_tree;
 
 pub use big_case::big_case;
 pub use calma_host::{BpfLink, BpfProgram, Mem, Meta};

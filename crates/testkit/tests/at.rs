@@ -9,51 +9,7 @@
 
 use calma_testkit::bed::{Bed, Release, quoted};
 use calma_testkit::skip_without_root;
-use std::collections::BTreeMap;
-
-/// What sshd, PAM, logind, sudo and the loggers write themselves when somebody logs in. Nothing else may change.
-const WRITTEN_BY_LOGIN: &[&str] = &[
-    "/var/log/",     // journal, auth.log, wtmp, lastlog, btmp
-    "/run/systemd/", // sessions, users, units of the session
-    "/run/user/",    // the session's runtime folder
-    "/run/utmp",
-    "/run/log/journal/",
-    "/run/sudo/", // sudo's timestamps
-    "/run/motd.dynamic",
-    "/run/dbus/",
-    "/run/sshd",
-    "/var/lib/sudo/", // sudo's lecture
-    "/var/lib/systemd/linger",
-    "/tmp/systemd-private", // folders of services that logind starts
-    "/var/tmp/systemd-private",
-    "/run/credentials/",
-];
-
-/// Every file's kind, mode, owner, size, times of change and content, without times of access.
-fn dump(bed: &Bed) -> BTreeMap<String, String> {
-    let script = "find / -xdev \\( -path /proc -o -path /sys \\) -prune -o -printf '%p\\t%y %m %U %G %s %T@ %C@ %l\\0'; \
-                  for d in /run /tmp /dev/shm /var/tmp; do find $d -printf '%p\\t%y %m %U %G %s %T@ %C@ %l\\0'; done";
-    let output = bed.run(script);
-    let text = output.text();
-    text.split('\0')
-        .filter_map(|line| line.split_once('\t'))
-        .map(|(path, rest)| (path.to_owned(), rest.to_owned()))
-        .collect()
-}
-
-fn changed(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
-    let mut all: Vec<String> = after
-        .iter()
-        .filter(|(path, what)| before.get(*path) != Some(what))
-        .map(|(path, what)| {
-            format!("{path}: {} → {what}", before.get(path).map_or("nothing", String::as_str))
-        })
-        .collect();
-    all.extend(
-        before.keys().filter(|path| !after.contains_key(*path)).map(|path| format!("{path}: removed")),
-    );
-    all
-}
+use calma_testkit::whole_tree::{changed, dump, is_written_by_login};
 
 fn looked_at(account: &str, more: &[&str]) {
     let bed = Bed::booted(Release::Bookworm);
@@ -79,21 +35,13 @@ fn looked_at(account: &str, more: &[&str]) {
     report.assert_complete();
     assert!(report.alarms().is_empty(), "{}", report.listing());
     let after = dump(&bed);
-    let (written, foreign): (Vec<_>, Vec<_>) = changed(&before, &after).into_iter().partition(|line| {
-        WRITTEN_BY_LOGIN.iter().any(|path| line.starts_with(path)) || is_parent_of_written(line)
-    });
+    let (written, foreign): (Vec<_>, Vec<_>) =
+        changed(&before, &after).into_iter().partition(|line| is_written_by_login(line));
     eprintln!("written by sshd, PAM, logind, sudo and loggers:\n{}", written.join("\n"));
     assert!(foreign.is_empty(), "changed by looking:\n{}", foreign.join("\n"));
     assert_eq!(bed.run("pgrep -c calma; ls /dev/shm | grep -c calma").text(), "0\n0\n");
     let verified = bed.calma_from_keeper(&["case", "verify", "--case", &case]);
     assert!(verified.ok(), "{verified}");
-}
-
-/// The folders that hold those files, and /dev/shm, in which calma's program stood: only their times change.
-fn is_parent_of_written(line: &str) -> bool {
-    let path = line.split(": ").next().unwrap_or(line);
-    ["/run", "/run/user", "/run/systemd", "/var/log", "/run/sudo", "/tmp", "/var/tmp", "/dev/shm"]
-        .contains(&path)
 }
 
 #[test]

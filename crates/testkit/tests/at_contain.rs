@@ -12,6 +12,8 @@ use calma_testkit::bed::{Bed, Output, Release};
 use calma_testkit::intrusion::{alive, dump, planted};
 use calma_testkit::random::Random;
 use calma_testkit::skip_without_root;
+use calma_testkit::whole_tree::{self, changed, is_written_by_login};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// An account that may become root.
@@ -65,13 +67,31 @@ fn flat(output: &Output) -> String {
     said.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Every file there without what can not be given back: the time of a change of metadata.
+fn everything(bed: &Bed) -> BTreeMap<String, String> {
+    let without = |what: String| {
+        let fields: Vec<&str> = what.split(' ').collect();
+        let kept: Vec<&str> =
+            fields.iter().enumerate().filter(|(number, _)| *number != 6).map(|(_, field)| *field).collect();
+        kept.join(" ")
+    };
+    whole_tree::dump(bed).into_iter().map(|(path, what)| (path, without(what))).collect()
+}
+
+/// What the server's own services write while the test runs.
+fn of_services(line: &str) -> bool {
+    ["/var/lib/systemd/timers", "/run/crond", "/var/spool/cron", "/var/cache/", "/run/nginx"]
+        .iter()
+        .any(|start| line.starts_with(start))
+}
+
 fn contained(account: &str) {
     let bed = planted();
     assert!(bed.run(ADMIN).ok());
     let from = From::new(&bed, account);
     let looked = from.calma(&["triage"]);
     assert_eq!(looked.code, Some(1), "{looked}");
-    let before = dump(&bed);
+    let (before, all_before) = (dump(&bed), everything(&bed));
     let dry = from.calma(&["contain", "--dry-run"]);
     assert!(dry.ok(), "{dry}");
     assert_eq!(dump(&bed), before, "a dry run changed something");
@@ -92,6 +112,24 @@ fn contained(account: &str) {
                 /var/tmp/.x/wa /var/tmp/.x/wb /var/www/.ssh/authorized_keys 2>/dev/null; true";
     assert_eq!(bed.run(gone).text(), "");
     assert_nothing_left(&bed);
+    // Nothing is different but what the plan named: these files are gone, and their folders are newer.
+    let files: Vec<&str> =
+        gone.split_whitespace().filter(|word| word.starts_with('/') && !word.contains("/dev/null")).collect();
+    let stated = |line: &str| {
+        let path = line.split(": ").next().unwrap_or(line);
+        let taken = |taken: &&str| {
+            let start = taken.trim_end_matches('*');
+            path.starts_with(start) || start.rsplit_once('/').is_some_and(|(folder, _)| path == folder)
+        };
+        files.iter().any(taken)
+            || path.starts_with("/etc/systemd/system/timers.target.wants")
+            || path == "/var/tmp/.x/libx.so"
+    };
+    let unstated: Vec<String> = changed(&all_before, &everything(&bed))
+        .into_iter()
+        .filter(|line| !is_written_by_login(line) && !stated(line) && !of_services(line))
+        .collect();
+    assert!(unstated.is_empty(), "changed beside the plan: {unstated:#?}");
     bed.run("sleep 62");
     assert_eq!(alive(&bed), "", "it came back");
     let verified = bed.calma_from_keeper(&["case", "verify", "--case", &from.case]);
@@ -106,6 +144,11 @@ fn contained(account: &str) {
     let lost: Vec<&str> = before.lines().filter(|line| !after.contains(line)).collect();
     let new: Vec<&str> = after.lines().filter(|line| !before.contains(line)).collect();
     assert!(lost.is_empty() && new.is_empty(), "not as it was:\nbefore {lost:#?}\nafter {new:#?}");
+    let unstated: Vec<String> = changed(&all_before, &everything(&bed))
+        .into_iter()
+        .filter(|line| !is_written_by_login(line) && !of_services(line))
+        .collect();
+    assert!(unstated.is_empty(), "not as it was: {unstated:#?}");
     assert!(undone.text().contains("cannot come back"), "{undone}");
     let verified = bed.calma_from_keeper(&["case", "verify", "--case", &from.case]);
     assert!(verified.ok(), "{verified}");
@@ -154,6 +197,21 @@ fn what_can_not_be_is_refused_with_the_reason() {
     assert_eq!(second.code, Some(4), "{second}");
     assert!(flat(&second).contains("another calma"), "{second}");
     bed.run(&format!("pkill -P {holder}; kill {holder}; rm -f /run/calma.lock; true"));
+    // Whatever leads to calma's own end there is left alone: here the listener of sshd itself is named.
+    let plan = bed.work().join("plan-own").display().to_string();
+    assert!(root.calma(&["contain", "--dry-run", "--plan", &plan]).ok());
+    let listener = bed.run("pid=$(pgrep -o -x sshd); echo $pid; cut -d' ' -f22 /proc/$pid/stat").text();
+    let numbers: Vec<u64> = listener.split_whitespace().map(|word| word.parse().unwrap()).collect();
+    let mut value: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&plan).unwrap()).unwrap();
+    value["steps"] = serde_json::json!([{
+        "number": 1, "action": "freeze", "ticked": true, "story": 1,
+        "target": { "tree": { "pid": numbers[0], "started": numbers[1], "name": "sshd" } },
+    }]);
+    std::fs::write(&plan, value.to_string()).unwrap();
+    let own = root.calma(&["contain", "--yes", "--watch", "0", "--plan", &plan]);
+    assert_eq!(own.code, Some(5), "{own}");
+    assert!(flat(&own).contains("part of your own session"), "{own}");
     assert_eq!(dump(&bed), before, "a refusal changed something");
     assert!(alive(&bed).contains("/var/tmp/.x/wa"));
     assert_nothing_left(&bed);
@@ -197,15 +255,23 @@ fn lost_at_any_moment_nothing_is_half_done() {
             assert!(done.ok(), "round {round}: {done}");
         }
         let command: Vec<&str> = if during_undo { vec!["undo", "--all", "--yes"] } else { act };
-        let wait = Duration::from_millis(random.below(2500) as u64);
+        let wait = Duration::from_millis(random.below(600) as u64);
         let there = random.below(2) == 1;
         let what = format!("round {round}: {wait:?}, during undo {during_undo}, cut there {there}");
-        let mut child = bed
+        let child = bed
             .calma_from_keeper_command(&from.words(&command))
             .stdout(std::process::Stdio::piped())
             .stderr(std::process::Stdio::piped())
             .spawn()
             .unwrap();
+        // From the moment at which it has the machine, or, now and then, from the very beginning.
+        let began = Instant::now();
+        while random.clone().below(5) != 0
+            && !bed.path("/run/calma.lock").exists()
+            && began.elapsed() < Duration::from_secs(20)
+        {
+            std::thread::sleep(Duration::from_millis(2));
+        }
         std::thread::sleep(wait);
         if there {
             // Every session of root, the one through which the test talks too; it is made anew.

@@ -19,6 +19,8 @@ pub(crate) fn run(arguments: &At) -> anyhow::Result<Exit> {
         AtCommand::Contain(contain) => super::contain::run(contain, &Machine::of(arguments)?),
         AtCommand::Undo(undo) => super::undo::run(undo, &Machine::of(arguments)?),
         AtCommand::Note(note) => super::note::run(note, &Machine::of(arguments)?),
+        AtCommand::Isolate(isolate) => super::isolate::run(isolate, &Machine::of(arguments)?),
+        AtCommand::Release(release) => super::isolate::release(release, &Machine::of(arguments)?),
     }
 }
 

@@ -15,8 +15,7 @@ pub(crate) fn run() -> anyhow::Result<Exit> {
     let mut line = String::new();
     std::io::Read::take(std::io::stdin().lock(), LONGEST).read_line(&mut line)?;
     let order: Order = serde_json::from_str(&line)?;
-    let host = Arc::new(Live::new());
-    let world = LiveWorld::new(Arc::clone(&host));
-    calma_isolate::serve::serve(host.as_ref(), &world, order, &mut std::io::stdout())?;
+    let world = LiveWorld::new(Arc::new(Live::new()));
+    calma_isolate::serve::serve(&world, order, &mut std::io::stdout())?;
     Ok(Exit::Done)
 }

@@ -46,8 +46,8 @@ pub fn serve(
         confirmed: RefCell::default(),
         small: Rc::default(),
     };
-    let uid = host.kernel().map_or(0, |kernel| kernel.own_uid());
-    let introduced = wire.say(&Claim::Here { version: VERSION, boot: calma_host::ground::boot(), uid });
+    let name = host.kernel().map(|kernel| kernel.identity().host).unwrap_or_default();
+    let introduced = wire.say(&Claim::Here { version: VERSION, boot: calma_host::ground::boot(), name });
     let mut taken: Option<Here> = None;
     // From here on the end of the connection is the end of the run, and no error.
     if introduced.is_ok() {

@@ -10,7 +10,7 @@ use super::words::{Claim, Order, Taking, VERSION};
 use crate::HostSideError;
 use crate::link::Link;
 use crate::side::{Answer, Errand, Keeper, Question, Side, SideError, Stage, Taken};
-use bounds::{Allowance, clean};
+use bounds::{Allowance, clean, short};
 use calma_record::step::{Intent, Refusal, Step, Undo};
 use calma_record::{Digest, Text};
 use std::cell::RefCell;
@@ -28,6 +28,7 @@ pub(super) const AT_ONCE: usize = 4 << 20;
 pub struct RemoteSide {
     wire: Wire,
     boot: Text,
+    name: Text,
     link: RefCell<Option<Link>>,
     /// Pieces that came in this run.
     came: RefCell<BTreeSet<Digest>>,
@@ -69,12 +70,13 @@ impl RemoteSide {
         let mut side = Self {
             wire: Wire::new(from, to, stop),
             boot: Text::default(),
+            name: Text::default(),
             link: RefCell::new(link),
             came: RefCell::default(),
         };
         match side.hear()? {
-            Claim::Here { version, boot, .. } if version == VERSION && boot.as_bytes().len() <= 64 => {
-                side.boot = boot;
+            Claim::Here { version, boot, name } if version == VERSION => {
+                (side.boot, side.name) = (short(&boot), short(&name));
                 Ok(side)
             }
             Claim::Here { .. } => Err(SideError::Lies("another version")),
@@ -114,6 +116,10 @@ impl Side for RemoteSide {
         &self.boot
     }
 
+    fn name(&self) -> &Text {
+        &self.name
+    }
+
     fn ask(&self, question: Question) -> Result<Answer, SideError> {
         self.say(&Order::Ask(question))?;
         match self.hear()? {
@@ -149,7 +155,7 @@ impl Taken for Held<'_> {
         if steps.is_empty() {
             return Ok(prepared);
         }
-        self.0.say(&Order::Prepare { steps: steps.iter().map(|step| Step::clone(step)).collect() })?;
+        self.0.say(&Order::Prepare { steps: steps.iter().copied().cloned().collect() })?;
         self.0.attend(keeper, &BTreeSet::new(), |claim| match claim {
             Claim::Prepared(result) => {
                 prepared.push(bounds::prepared(result));

@@ -81,7 +81,7 @@ impl Wire {
     /// Why the other end is taken for gone, if it is.
     pub(super) fn lost(&self) -> Option<Lost> {
         if self.stop.load(Ordering::Relaxed) {
-            return Some(self.lose("it was told to end"));
+            return Some(self.lose("it was stopped from here"));
         }
         // What came before its end is still heard.
         while self.lost.borrow().is_none() {
@@ -152,7 +152,7 @@ impl Wire {
                 Ok(Err(why)) => return Err(self.lose(&why)),
                 Err(RecvTimeoutError::Disconnected) => return Err(self.lose("it ended")),
                 Err(RecvTimeoutError::Timeout) if self.stop.load(Ordering::Relaxed) => {
-                    return Err(self.lose("it was told to end"));
+                    return Err(self.lose("it was stopped from here"));
                 }
                 Err(RecvTimeoutError::Timeout) if began.elapsed() < self.silence => {}
                 Err(RecvTimeoutError::Timeout) => {

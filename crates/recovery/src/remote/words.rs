@@ -59,8 +59,8 @@ pub(super) enum Claim {
         version: u32,
         /// The kernel's boot id.
         boot: Text,
-        /// The user id as which it acts.
-        uid: u32,
+        /// The machine's own name for itself.
+        name: Text,
     },
     /// An answer.
     Answer(Answer),

@@ -1,8 +1,8 @@
 //! The machine this program runs on.
 
 use super::{Answer, Errand, Here, Keeper, Question, Side, SideError, Stage, Taken, answer};
-use calma_host::Live;
 use calma_host::ground::boot;
+use calma_host::{Host as _, Live};
 use calma_record::Text;
 use calma_record::step::{Refusal, Step, Undo};
 
@@ -10,12 +10,18 @@ use calma_record::step::{Refusal, Step, Undo};
 pub struct LocalSide {
     host: Live,
     boot: Text,
+    name: Text,
 }
 
 impl LocalSide {
     /// This machine; nothing is taken yet.
     pub fn new() -> Self {
-        Self { host: Live::new(), boot: boot() }
+        let host = Live::new();
+        Self {
+            boot: boot(),
+            name: host.kernel().map(|kernel| kernel.identity().host).unwrap_or_default(),
+            host,
+        }
     }
 }
 
@@ -28,6 +34,10 @@ impl Default for LocalSide {
 impl Side for LocalSide {
     fn boot(&self) -> &Text {
         &self.boot
+    }
+
+    fn name(&self) -> &Text {
+        &self.name
     }
 
     fn ask(&self, question: Question) -> Result<Answer, SideError> {

@@ -5,14 +5,12 @@ use crate::strays;
 use calma_host::ground::{Ground, ProcessLine, processes};
 use calma_host::{Live, Tree as _, resolve};
 use calma_isolate::Kept;
-use calma_isolate::control::{self, Ask, Say};
 use calma_isolate::preview::Preview;
 use calma_isolate::proof::{Observed, Prove};
 use calma_record::Text;
 use calma_record::step::FileSeen;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 /// A text file larger than this is not read for a question: it is no setting.
 const LARGEST: usize = 16 << 20;
@@ -37,7 +35,7 @@ pub enum Question {
     Strays(BTreeSet<Text>),
     /// What an isolation that keeps these peers would do, and where one stands: [`Answer::Isolation`].
     Isolation(Vec<Kept>),
-    /// What comes of packets that must not arrive, sent while it is isolated: [`Answer::Observed`].
+    /// What comes of packets that must not arrive while it is isolated: [`Answer::Observed`].
     Prove(Prove),
 }
 
@@ -57,8 +55,8 @@ pub enum Answer {
     Processes(Vec<Line>),
     /// What an isolation would do, and where one stands.
     Isolation(Box<Preview>),
-    /// What came of packets that must not arrive; nothing, where there is no isolation.
-    Observed(Option<Vec<Observed>>),
+    /// What came of packets that must not arrive.
+    Observed(Vec<Observed>),
     /// The answer is larger than an answer may be.
     TooMuch,
 }
@@ -117,10 +115,7 @@ pub(crate) fn answer(host: &Live, question: Question) -> Answer {
         Question::Processes => Answer::Processes(lines(processes().unwrap_or_default())),
         Question::Strays(programs) => Answer::Processes(lines(strays::here(host, &programs))),
         Question::Isolation(kept) => Answer::Isolation(Box::new(calma_isolate::preview::preview(&kept))),
-        Question::Prove(prove) => match control::ask(&Ask::Prove(prove), Duration::from_secs(60)) {
-            Ok(Say::Observed(observed)) => Answer::Observed(Some(observed)),
-            _ => Answer::Observed(None),
-        },
+        Question::Prove(prove) => Answer::Observed(calma_isolate::proof::observe(&prove)),
     }
 }
 
@@ -223,11 +218,11 @@ impl dyn Side + '_ {
         }
     }
 
-    /// What comes of packets that must not arrive; nothing, where there is no isolation.
+    /// What comes of packets that must not arrive while it is isolated.
     ///
     /// # Errors
     /// When the machine does not answer.
-    pub fn prove(&self, prove: Prove) -> Result<Option<Vec<Observed>>, SideError> {
+    pub fn prove(&self, prove: Prove) -> Result<Vec<Observed>, SideError> {
         match self.ask(Question::Prove(prove))? {
             Answer::Observed(observed) => Ok(observed),
             _ => Err(OTHER),

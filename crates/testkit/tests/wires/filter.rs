@@ -5,7 +5,7 @@ use calma_host::wires::News;
 use calma_host::wires::nft::{
     Base, Batch, Chain, Element, Family, Hook, KeyKind, Policy, Rule, Set, Table, TableFlags,
 };
-use calma_host::{Namespace, Wires};
+use calma_host::{Glance, LiveGlance, Namespace, Wires};
 use calma_record::Text;
 use std::time::{Duration, Instant};
 
@@ -166,6 +166,9 @@ fn an_owned_table_ends_with_its_socket_and_resists_others() {
     });
 }
 
+/// What makes a batch fail.
+type Spoil<'a> = &'a dyn Fn(&mut Batch);
+
 #[test]
 fn a_batch_with_one_bad_change_changes_nothing_and_says_which() {
     inside("filter::a_batch_with_one_bad_change_changes_nothing_and_says_which", || {
@@ -174,7 +177,7 @@ fn a_batch_with_one_bad_change_changes_nothing_and_says_which() {
         let before = run("nft -j list ruleset");
         let generation = filter.generation().unwrap();
         let netdev = Table::new(Family::Netdev, "calma-dev");
-        let bad: [(&str, &dyn Fn(&mut Batch)); 4] = [
+        let bad: [(&str, Spoil<'_>); 4] = [
             ("chain netdev calma-dev x", &|batch| {
                 batch.add_table(&netdev, PLAIN, &Text::default());
                 batch.add_chain(&Chain::base(&netdev, "x", Hook::Forward, 0, Policy::Drop));
@@ -184,7 +187,7 @@ fn a_batch_with_one_bad_change_changes_nothing_and_says_which() {
                 batch.add_rule(&Table::new(Family::Inet, "calma"), &"in".into(), &rule);
             }),
             ("removing table ip none", &|batch| {
-                drop(batch.delete_table(&Table::new(Family::Ip, "none")).len())
+                _ = batch.delete_table(&Table::new(Family::Ip, "none"));
             }),
             ("table inet other", &|batch| {
                 batch.add_table(&Table::new(Family::Inet, "other"), PLAIN, &Text::default());
@@ -207,10 +210,14 @@ fn a_batch_with_one_bad_change_changes_nothing_and_says_which() {
 #[test]
 fn what_the_kernel_can_do_is_found_without_a_trace() {
     inside("filter::what_the_kernel_can_do_is_found_without_a_trace", || {
-        let abilities = wires().abilities(&Namespace::Own).unwrap();
+        let abilities = LiveGlance::new().abilities(&Namespace::Own).unwrap();
         println!("{abilities:?}");
         assert!(abilities.inet && abilities.egress && abilities.ingress && abilities.inet_ingress);
-        assert!(abilities.arp && abilities.bridge && abilities.owner && abilities.persist);
+        assert!(abilities.arp && abilities.bridge && abilities.owner);
+        let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let mut numbers = release.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+        let version = (numbers.next().unwrap(), numbers.next().unwrap());
+        assert_eq!(abilities.persist, version >= (6, 9), "{release}");
         assert_eq!(run("nft list ruleset"), "");
     });
 }
@@ -300,5 +307,84 @@ fn fifty_namespaces_of_twenty_devices() {
         drop(opened);
         println!("all owners gone: {:?}", start.elapsed());
         assert!(all < Duration::from_secs(10));
+    });
+}
+
+#[test]
+fn an_owned_table_gives_way_to_one_that_stays() {
+    inside("filter::an_owned_table_gives_way_to_one_that_stays", || {
+        let mut filter = filter(&Namespace::Own);
+        let (table, batch) = drop_all(OWNED);
+        filter.commit(&batch).unwrap();
+        let owned = filter.contents(&table).unwrap();
+        let mut swap = Batch::new();
+        swap.delete_table(&table);
+        swap.append(drop_all(PLAIN).1);
+        filter.commit(&swap).unwrap();
+        assert_eq!(filter.contents(&table).unwrap(), owned);
+        drop(filter);
+        let shown = shown("table inet calma");
+        assert!(
+            shown.contains(&"type filter hook output priority -300; policy drop;".to_owned()),
+            "{shown:?}"
+        );
+        // And one that persists is taken over when its owner is gone.
+        let mut first = self::filter(&Namespace::Own);
+        let persist = TableFlags { persist: true, ..OWNED };
+        let mut swap = Batch::new();
+        swap.delete_table(&table);
+        swap.append(drop_all(persist).1);
+        first.commit(&swap).unwrap();
+        drop(first);
+        let mut second = self::filter(&Namespace::Own);
+        let seen = second.tables().unwrap();
+        assert_eq!(
+            (seen.len(), seen[0].owner, seen[0].flags),
+            (1, 0, TableFlags { owner: false, ..persist })
+        );
+        second.commit(Batch::new().set_table(&table, persist)).unwrap();
+        assert_eq!(second.tables().unwrap()[0].owner, second.port());
+    });
+}
+
+#[test]
+fn five_thousand_rules_are_one_batch() {
+    inside("filter::five_thousand_rules_are_one_batch", || {
+        let (table, mut batch) = drop_all(PLAIN);
+        for at in 0..5_000_u32 {
+            let address = std::net::Ipv4Addr::from(0x0a00_0000 + at);
+            batch.add_rule(
+                &table,
+                &"in".into(),
+                &Rule::new(Family::Inet).source(address.into(), 32).accept(),
+            );
+        }
+        let mut filter = filter(&Namespace::Own);
+        let start = Instant::now();
+        filter.commit(&batch).unwrap();
+        println!("5,000 rules: {:?}", start.elapsed());
+        assert_eq!(filter.contents(&table).unwrap().len(), 5_004);
+        batch.delete_table(&Table::new(Family::Ip, "none"));
+        assert!(filter.commit(&batch).is_err());
+        assert_eq!(filter.contents(&table).unwrap().len(), 5_004);
+    });
+}
+
+#[test]
+fn what_is_no_namespace_is_not_entered() {
+    inside("filter::what_is_no_namespace_is_not_entered", || {
+        script("mkfifo /run/fifo\nln -s /dev/zero /run/zero\nip netns add a");
+        for path in ["/run/fifo", "/run/zero", "/run/none", "/proc/self/ns/mnt"] {
+            let namespace = Namespace::At(path.into());
+            assert!(wires().filter(&namespace).is_err(), "{path}");
+            assert!(LiveGlance::new().abilities(&namespace).is_err(), "{path}");
+        }
+        // What is open stays in its namespace when the name is gone.
+        let mut opened = filter(&named("a"));
+        run("ip netns del a");
+        let (table, batch) = drop_all(PLAIN);
+        opened.commit(&batch).unwrap();
+        assert_eq!(opened.contents(&table).unwrap().len(), 4);
+        assert_eq!(run("nft list ruleset"), "");
     });
 }

@@ -1,6 +1,6 @@
 //! Links taken down, and the network put back.
 
-use crate::own::{inside, named, run, script, wires};
+use crate::own::{attempt, inside, named, run, script, wires};
 use calma_host::wires::{Links, SavedNetwork};
 use calma_host::{Namespace, Wires};
 use std::collections::BTreeMap;
@@ -52,6 +52,50 @@ fn assert_same(before: &BTreeMap<&str, Vec<String>>, after: &BTreeMap<&str, Vec<
     }
 }
 
+/// Links of kinds that not every kernel has, with what leads over them.
+const KINDS: [(&str, &str); 6] = [
+    (
+        "vlan",
+        "link add link w0 name v7 type vlan id 7\nlink set v7 up\naddr add 198.18.7.1/24 dev v7\n\
+              addr add 2001:db8:7::1/64 dev v7 nodad\nroute add 198.19.7.0/24 via 198.18.7.9",
+    ),
+    ("vlan", "link add link w0 name v8 type vlan id 8 loose_binding on\naddr add 198.18.8.1/24 dev v8"),
+    ("dummy", "link add d0 type dummy\nlink set d0 up\naddr add 198.18.9.1/24 dev d0"),
+    (
+        "vrf",
+        "link add vrf0 type vrf table 1001\nlink set vrf0 up\nlink add d1 type dummy\n\
+             link set d1 master vrf0\nlink set d1 up\naddr add 198.18.10.1/24 dev d1\n\
+             addr add 2001:db8:10::1/64 dev d1 nodad\nroute add default via 198.18.10.9 vrf vrf0\n\
+             route add unreachable default metric 4278198272 vrf vrf0\n-6 route add 2001:db8:11::/48 dev d1 vrf vrf0",
+    ),
+    (
+        "ipip",
+        "link add t0 type ipip local 192.0.2.1 remote 198.51.100.9\nlink set t0 up\n\
+              addr add 198.18.11.1/30 dev t0\nroute add 198.19.11.0/24 dev t0",
+    ),
+    (
+        "gre",
+        "link add g0 type gre local 192.0.2.1 remote 198.51.100.9 dev w0\nlink set g0 up\n\
+             addr add 198.18.12.1/30 dev g0\nroute add 198.19.12.0/24 via 198.18.12.2",
+    ),
+];
+
+/// Makes links of the kinds that this kernel has.
+fn furnish_kinds() {
+    let mut also = Vec::new();
+    for (kind, commands) in KINDS {
+        let mut lines = commands.lines();
+        let (code, _, err) = attempt(&format!("ip -n a {}", lines.next().unwrap()));
+        if code == Some(0) {
+            lines.for_each(|line| drop(run(&format!("ip -n a {line}"))));
+            also.push(kind);
+        } else {
+            assert!(err.contains("Unknown device type") || err.contains("not supported"), "{kind}: {err}");
+        }
+    }
+    println!("also: {}", also.join(" "));
+}
+
 /// A namespace with a bit of everything that this kernel has.
 fn furnish() {
     script(
@@ -89,6 +133,7 @@ fn furnish() {
          ip -n a addr add 2001:db8:1::1/64 dev br0 noprefixroute nodad
          ip -n a addr add 2001:db8:2::1/128 dev lo",
     );
+    furnish_kinds();
     // Duplicate address detection.
     let until = Instant::now() + Duration::from_secs(10);
     while run("ip -n a -6 addr").contains("tentative") {

@@ -10,5 +10,8 @@
 
 mod connections;
 mod filter;
+mod guest;
 mod links;
 mod own;
+mod programs;
+mod radios;

@@ -4,12 +4,15 @@ mod channel;
 mod connections;
 mod events;
 mod filter;
+mod glance;
 mod links;
 mod programs;
+mod radios;
 
-use super::{Abilities, Connections, Events, Filter, Links, Programs, Wires, abilities};
+use super::{Connections, Events, Filter, Links, Programs, Radio, Wires};
 use crate::{HostError, Namespace, Protocol};
 use channel::Channel;
+pub use glance::LiveGlance;
 
 /// The wires of the machine calma runs on.
 #[derive(Debug)]
@@ -43,16 +46,6 @@ impl Wires for LiveWires {
         Ok(Box::new(events::LiveEvents::open(namespace)?))
     }
 
-    fn abilities(&self, namespace: &Namespace) -> Result<Abilities, HostError> {
-        let mut filter = filter::LiveFilter::open(namespace)?;
-        let (batch, tries) = abilities::trial();
-        Ok(match filter.failures(&batch) {
-            Ok(failed) => Abilities::of(&tries, |at| failed.iter().any(|(place, _)| *place == Some(at))),
-            // Without nf_tables the whole batch is refused.
-            Err(_) => Abilities::default(),
-        })
-    }
-
     fn forget_connections(&self, namespace: &Namespace) -> Result<(), HostError> {
         // NFNL_SUBSYS_CTNETLINK with IPCTNL_MSG_CT_DELETE and no tuple, of all families
         // (<linux/netfilter/nfnetlink_conntrack.h>).
@@ -63,5 +56,9 @@ impl Wires for LiveWires {
             Err(failure) if failure.errno == rustix::io::Errno::INVAL => Ok(()),
             other => other.map_err(|failure| failure.about("forget", "tracked connections")),
         }
+    }
+
+    fn block_radio(&self, radio: &Radio, blocked: bool) -> Result<(), HostError> {
+        radios::set(radio, blocked)
     }
 }

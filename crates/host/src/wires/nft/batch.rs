@@ -58,6 +58,12 @@ impl Batch {
         self
     }
 
+    /// The changes of another batch after these.
+    pub fn append(&mut self, other: Self) -> &mut Self {
+        self.changes.extend(other.changes);
+        self
+    }
+
     /// Makes a table, with a tag that nft(8) shows as its comment; refused with `EEXIST` if there is one.
     pub fn add_table(&mut self, table: &Table, flags: TableFlags, tag: &Text) -> &mut Self {
         let body = Attributes::new().text(1, table.name.as_bytes()).be32(2, flags.bits());
@@ -66,7 +72,8 @@ impl Batch {
     }
 
     /// Sets flags of a table, or makes it. A dormant one wakes; a persistent one without owner is taken over. The kernel
-    /// neither gives nor takes the flag `owner` of a table that was made otherwise.
+    /// neither gives nor takes the flag `owner` of a table that was made otherwise: such a one is removed and made anew in
+    /// one batch, between whose halves no packet gets through.
     pub fn set_table(&mut self, table: &Table, flags: TableFlags) -> &mut Self {
         let body = Attributes::new().text(1, table.name.as_bytes()).be32(2, flags.bits());
         self.push(kind::NEW_TABLE, NLM_F_CREATE, table.family, body, format!("table {table}"))

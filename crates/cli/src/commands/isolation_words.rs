@@ -1,0 +1,252 @@
+//! An isolation in words: what it would do, what was proved, where it stands.
+
+use crate::machine::Machine;
+use calma_isolate::Kept;
+use calma_isolate::order::{Level, Order, Phase, State};
+use calma_isolate::preview::Preview;
+use calma_isolate::verdict::{Verdict, Way};
+use calma_views::text::wrap;
+use serde_json::json;
+
+/// A kept peer as `--allow` takes it.
+pub(crate) fn address(kept: &Kept) -> String {
+    match (kept.port, kept.peer.is_ipv6()) {
+        (Some(port), true) => format!("[{}]:{port}", kept.peer),
+        (Some(port), false) => format!("{}:{port}", kept.peer),
+        (None, _) => kept.peer.to_string(),
+    }
+}
+
+/// The order, for the journal.
+pub(crate) fn order(order: &Order) -> String {
+    let stays = match order.kept.as_slice() {
+        [] => "nothing stays but loopback".to_owned(),
+        some => format!(
+            "what stays: loopback, {}",
+            some.iter().map(Kept::to_string).collect::<Vec<_>>().join(", ")
+        ),
+    };
+    let level = if order.level == Level::LinksDown { "all links" } else { "every device that leads out" };
+    format!("{level}; {stays}")
+}
+
+/// What will be done, before it is.
+pub(crate) fn plan(machine: &Machine<'_>, preview: &Preview, order: &Order, host: &str, dry: bool) -> String {
+    let mut out = format!(
+        "\n  This {} cut {host} off the network. Nothing has been changed yet.\n\n",
+        if dry { "would" } else { "will" }
+    );
+    for place in &preview.places {
+        let lead = if place.own { "  Cut          " } else { "               " };
+        let place_words = if place.own {
+            String::new()
+        } else {
+            format!(" in {} ({} processes)", place.file, place.processes)
+        };
+        out.push_str(&wrap(lead, &format!("{}{place_words}", place.devices.join(", "))));
+    }
+    for kept in &order.kept {
+        out.push_str(&wrap("  Stays        ", &kept.to_string()));
+    }
+    out.push_str(&wrap("  Stays        ", "loopback, and what both ends of are inside this host"));
+    let ports: Vec<String> = preview.listening.iter().map(u16::to_string).collect();
+    if !ports.is_empty() {
+        out.push_str(&wrap("  Breaks       ", &format!("nobody else reaches port {}", ports.join(", "))));
+    }
+    out.push_str(&wrap(
+        "               ",
+        "name lookups, updates, mail, remote logs and backups, the cloud's metadata; users see timeouts",
+    ));
+    let back = match (order.level, order.trial) {
+        (Level::LinksDown, _) => "with calma release, at the console; a restart opens it as well".to_owned(),
+        (_, 0) => {
+            "with calma release; there is no trial, since you sit at a console; a restart opens it as well"
+                .to_owned()
+        }
+        (_, seconds) => format!(
+            "by itself after {seconds} s, exactly as it was, unless you confirm over a new connection; after that with \
+             calma release, or at a restart"
+        ),
+    };
+    out.push_str(&wrap("  Comes back   ", &back));
+    out.push_str(&wrap(
+        "  Not undone   ",
+        "once you confirm, connections that are not kept end (also of programs that would rather keep them)",
+    ));
+    for one in &preview.closed {
+        out.push_str(&wrap("  Not reached  ", one));
+    }
+    out.push('\n');
+    out.push_str(&wrap(
+        "  ",
+        "Before that, if the server is watched or kept alive by something outside (autoscaling, a cluster, a watchdog): tell it, or it \
+         may be destroyed or replaced when it goes silent.",
+    ));
+    if dry {
+        out.push_str(&wrap("\n  Next: ", &format!("{} isolate", machine.command())));
+    }
+    out
+}
+
+/// What was proved, and what to do now.
+pub(crate) fn verdict(machine: &Machine<'_>, ways: &[Way], order: &Order, now: &Preview) -> String {
+    let mut out = String::from("\n");
+    for verdict in [Verdict::Open, Verdict::NotTested, Verdict::StoppedHere, Verdict::StoppedOutside] {
+        let these: Vec<&Way> = ways.iter().filter(|way| way.verdict == verdict).collect();
+        if these.is_empty() {
+            continue;
+        }
+        let names: Vec<&str> = these.iter().map(|way| way.way.as_str()).collect();
+        out.push_str(&wrap(&format!("  {}: ", capital(verdict.words())), &names.join(", ")));
+    }
+    out.push('\n');
+    let level = match order.level {
+        Level::Filtered => {
+            "Closed, as a filter on the host closes it: partial. Whoever is root on it can still send past the filter (AF_XDP, \
+             programs of its own); a witness outside would see that. Only links that are down, seen from outside, or a \
+             pulled cable are more."
+        }
+        Level::LinksDown => {
+            "The links are down. Seen from outside by a witness, or at the switch, that is isolation."
+        }
+    };
+    out.push_str(&wrap("  ", level));
+    out.push('\n');
+    let (state, command) = (now.already.as_ref().map(|(state, _)| state), machine.command());
+    match (order.trial, state) {
+        (0, _) => out.push_str(&wrap("  Next: ", &format!("stop what was found: {command} contain"))),
+        (seconds, _) => out.push_str(&wrap(
+            "  Next: ",
+            &format!(
+                "open a new connection to it within {seconds} s, and there, so that it stays: {command} isolate --confirm. \
+                 Do nothing, and all is as it was."
+            ),
+        )),
+    }
+    out
+}
+
+/// It stays.
+pub(crate) fn confirmed(machine: &Machine<'_>) -> String {
+    format!(
+        "\n  It stays, also when its guard is ended, until a person opens it.\n\n{}",
+        wrap("  Next: ", &format!("stop what was found: {0} triage, then {0} contain", machine.command()))
+    )
+}
+
+/// Before it is opened.
+pub(crate) fn release(state: &State, only: &[u16], host: &str) -> String {
+    let mut out = match only {
+        [] => format!("\n  This will open the network of {host} again, as it was.\n"),
+        some => format!(
+            "\n  This will open port {} of {host} to everybody, and nothing else.\n",
+            some.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")
+        ),
+    };
+    if !state.incidents.is_empty() {
+        let (first, count) = (state.incidents.first(), state.incidents.len());
+        let first = first.map(ToString::to_string).unwrap_or_default();
+        out.push_str(&wrap(
+            "  While it was closed: ",
+            &format!(
+                "{first}{}",
+                if count > 1 { format!("; and {} more", count - 1) } else { String::new() }
+            ),
+        ));
+    }
+    out.push_str(&wrap("  ", "Whatever the intruder still has there is reachable again."));
+    out
+}
+
+/// It is open.
+pub(crate) fn released(machine: &Machine<'_>, only: &[u16]) -> String {
+    let command = machine.command();
+    let next = if only.is_empty() {
+        format!("look again: {command} triage")
+    } else {
+        format!("watch it; open the rest with {command} release")
+    };
+    format!("\n{}", wrap("  Next: ", &next))
+}
+
+/// Where it stands.
+pub(crate) fn status(machine: &Machine<'_>, preview: &Preview, json: bool) -> String {
+    if json {
+        let (state, alive) = match &preview.already {
+            Some((state, alive)) => (Some(state), *alive),
+            None => (None, false),
+        };
+        return format!(
+            "{}\n",
+            json!({ "type": "isolation", "isolated": state.is_some(), "guard": alive, "state": state })
+        );
+    }
+    let command = machine.command();
+    let Some((state, alive)) = &preview.already else {
+        return format!(
+            "\n  Not isolated: {} devices lead out.\n\n  Next: {command} isolate\n",
+            preview.places.iter().map(|place| place.devices.len()).sum::<usize>()
+        );
+    };
+    let devices: Vec<String> =
+        state.cuts.iter().flat_map(|cut| cut.devices.iter().map(ToString::to_string)).collect();
+    let mut out = String::from("\n");
+    let how = match (state.phase, alive) {
+        (Phase::Trial, true) => "Closed on trial",
+        (Phase::Trial, false) => "The trial ended without its guard; the kernel opened it",
+        (Phase::Held, true) => "Closed, and held",
+        (Phase::Held, false) => "Closed by tables that outlive their guard, which is gone",
+    };
+    out.push_str(&wrap(
+        "  ",
+        &format!("{how}: {} in {} network namespaces.", devices.join(", "), state.cuts.len()),
+    ));
+    for kept in &state.order.kept {
+        out.push_str(&wrap("  Stays: ", &kept.to_string()));
+    }
+    for port in &state.open {
+        out.push_str(&wrap("  Open to everybody: ", &format!("port {port}")));
+    }
+    for gap in &state.gaps {
+        out.push_str(&wrap("  Not cut: ", gap));
+    }
+    for incident in state.incidents.iter().rev().take(20).rev() {
+        out.push_str(&wrap("  Happened: ", &incident.to_string()));
+    }
+    let shown = state.incidents.len().min(20) as u64;
+    let more = state.incidents.len() as u64 + state.more - shown;
+    if more > 0 {
+        out.push_str(&wrap("  ", &format!("And {more} incidents before.")));
+    }
+    let next = match (state.phase, alive) {
+        (Phase::Trial, true) => format!("over a new connection: {command} isolate --confirm"),
+        (_, false) => format!("{command} release, then {command} isolate again"),
+        (Phase::Held, true) => {
+            format!("stop what was found: {command} contain; open it again with {command} release")
+        }
+    };
+    format!("{out}\n{}", wrap("  Next: ", &next))
+}
+
+/// The plan as JSON.
+pub(crate) fn json_plan(preview: &Preview, order: &Order) -> String {
+    format!("{}\n", json!({ "type": "isolation-plan", "order": order, "preview": preview }))
+}
+
+/// What was proved, as JSON.
+pub(crate) fn json_verdict(ways: &[Way], now: &Preview) -> String {
+    let state = now.already.as_ref().map(|(state, _)| state);
+    let lines = ways.iter().map(|way| {
+        format!("{}\n", json!({ "type": "way", "way": way.way, "verdict": way.verdict, "tried": way.tried, "why": way.why }))
+    });
+    format!(
+        "{}{}\n",
+        lines.collect::<String>(),
+        json!({ "type": "isolation", "isolated": state.is_some(), "state": state })
+    )
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
