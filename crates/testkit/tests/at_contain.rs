@@ -225,7 +225,9 @@ fn lost_at_any_moment_nothing_is_half_done() {
         return;
     }
     let bed = Bed::booted(Release::Bookworm);
-    let rounds = if std::env::var_os("CALMA_SOAK").is_some() { 60 } else { 4 };
+    let soak = std::env::var_os("CALMA_SOAK").is_some();
+    let rounds = std::env::var("CALMA_CUTS").ok().and_then(|text| text.parse().ok());
+    let rounds = rounds.unwrap_or(if soak { 60 } else { 4 });
     let mut random = Random::new(Random::seed(), 7);
     // No timer and no cron here: the state before and after must be comparable while it lasts.
     let plant = "mkdir -p /var/tmp/.x; cp /bin/sleep /var/tmp/.x/kworkerd; cp /bin/sleep /var/tmp/.x/other; \
@@ -255,7 +257,7 @@ fn lost_at_any_moment_nothing_is_half_done() {
             assert!(done.ok(), "round {round}: {done}");
         }
         let command: Vec<&str> = if during_undo { vec!["undo", "--all", "--yes"] } else { act };
-        let wait = Duration::from_millis(random.below(600) as u64);
+        let wait = Duration::from_millis(random.below(if round % 2 == 0 { 250 } else { 900 }) as u64);
         let there = random.below(2) == 1;
         let what = format!("round {round}: {wait:?}, during undo {during_undo}, cut there {there}");
         let child = bed
