@@ -1,11 +1,11 @@
 //! The machine calma runs on.
 
-mod bpf;
+pub(crate) mod bpf;
 mod btf;
 pub(crate) mod directory;
 pub(crate) mod files;
-mod kernel;
-mod netlink;
+pub(crate) mod kernel;
+pub(crate) mod netlink;
 mod processes;
 mod task_iterator;
 mod taskstats;

@@ -5,6 +5,7 @@
 //! detector's name.
 
 mod files;
+mod machine;
 mod words;
 
 use crate::review::{Review, each_record};
@@ -17,19 +18,26 @@ use calma_record::{Body, Certainty, Finding, RecordId, Severity, Subject, Text, 
 use files::Files;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-pub use words::{describe, undoable, verb};
+pub use words::{describe, revives, undoable, verb};
 
 /// The order in which actions stand in a plan.
-const ORDER: [&str; 10] = [
+const ORDER: [&str; 17] = [
     "note",
     "freeze",
     "preserve",
     "lock-account",
+    "leave-group",
+    "end-session",
+    "destroy-socket",
     "unmount",
+    "set-sysctl",
     "edit-line",
+    "set-link",
     "unhook-file",
     "unhook-unit",
+    "block-module",
     "kill",
+    "detach-program",
     "quarantine",
 ];
 

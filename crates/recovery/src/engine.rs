@@ -167,9 +167,9 @@ impl<'a> Engine<'a> {
     ) -> Result<(&'static Action, Undo), Refusal> {
         let action = calma_act::named(&step.action)
             .ok_or_else(|| Refusal::new(format!("this calma knows no action \"{}\"", step.action)))?;
-        if matches!(step.target, Target::Tree(_)) && plan.boot != self.boot {
+        if step.target.is_of_one_boot() && plan.boot != self.boot {
             return Err(Refusal::new(
-                "the machine was restarted since the plan was made; its processes are others now",
+                "the machine was restarted since the plan was made; what runs is something else now",
             ));
         }
         // What is not frozen or kept is not ended: its memory would be lost.
@@ -318,7 +318,7 @@ impl<'a> Engine<'a> {
             let Some(action) = calma_act::named(&past.intent.step.action) else { continue };
             let (notes, mut intent) = (past.notes.clone(), past.intent.clone());
             (intent.way, intent.at) = (Way::Undo, now());
-            if matches!(intent.step.target, Target::Tree(_)) && intent.boot != self.boot {
+            if intent.step.target.is_of_one_boot() && intent.boot != self.boot {
                 outcomes.push(self.gone(&intent, tell)?);
                 continue;
             }
@@ -330,7 +330,7 @@ impl<'a> Engine<'a> {
 
     /// A step about processes of an earlier boot: there is nothing to take back.
     fn gone(&mut self, intent: &Intent, tell: &mut dyn FnMut(&Event<'_>)) -> Result<Outcome, EngineError> {
-        let says = "the machine was restarted since; its processes are gone".to_owned();
+        let says = "the machine was restarted since; what it was about is gone with that boot".to_owned();
         let outcome =
             Outcome { id: intent.id, way: Way::Undo, at: now(), ended: Ended::Done, says, left: Value::Null };
         tell(&Event::Ended(&intent.step, &outcome));
@@ -357,7 +357,7 @@ impl<'a> Engine<'a> {
         // Finished in the order in which they were begun: each leaves its folder as the next one's undo expects it.
         for past in on {
             let Some(action) = calma_act::named(&past.intent.step.action) else { continue };
-            if matches!(past.intent.step.target, Target::Tree(_)) && past.intent.boot != self.boot {
+            if past.intent.step.target.is_of_one_boot() && past.intent.boot != self.boot {
                 outcomes.push(self.gone(&past.intent, tell)?);
                 continue;
             }

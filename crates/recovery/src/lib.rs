@@ -23,7 +23,7 @@ mod strays;
 pub use aftermath::{Back, watch};
 pub use bodyfile::write_bodyfile;
 pub use child::LocalChild;
-pub use contain::{describe, propose, undoable, verb};
+pub use contain::{describe, propose, revives, undoable, verb};
 pub use dossier::{Dossier, Seen, Term, Told, dossier, each_row, glossary, learn};
 pub use engine::{Engine, EngineError, Event, History, Past, Stands};
 pub use incident::{Shared, Tie, shared};

@@ -111,7 +111,7 @@ pub(super) fn open(protocol: Protocol) -> Result<OwnedFd, Errno> {
 }
 
 /// Asks once, and again while the kernel says that the table changed meanwhile or messages were lost.
-fn answer(request: &Request) -> Result<Answer, HostError> {
+pub(crate) fn answer(request: &Request) -> Result<Answer, HostError> {
     let place = format!("netlink protocol {} message {}", request.protocol.0, request.kind);
     let deadline = Instant::now() + DUMP;
     let mut best: Option<Answer> = None;
@@ -129,6 +129,35 @@ fn answer(request: &Request) -> Result<Answer, HostError> {
         }
     }
     best.ok_or_else(|| HostError::errno("netlink", place.as_str(), last))
+}
+
+/// Gives the kernel one order in this network namespace and waits for its word (NLM_F_ACK).
+///
+/// # Errors
+/// What the kernel answers.
+pub(crate) fn order(protocol: Protocol, kind: u16, body: &[u8]) -> Result<(), Errno> {
+    const NLM_F_ACK: u16 = 0x4;
+    let socket = open(protocol)?;
+    let length = u32::try_from(HEADER + body.len()).map_err(|_| Errno::INVAL)?;
+    let mut message = Vec::with_capacity(HEADER + body.len());
+    message.extend(length.to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend((NLM_F_REQUEST | NLM_F_ACK).to_ne_bytes());
+    message.extend(1_u32.to_ne_bytes());
+    message.extend(0_u32.to_ne_bytes());
+    message.extend(body);
+    rustix::net::send(&socket, &message, SendFlags::empty())?;
+    let (mut buffer, mut answer) = (vec![0; 16 << 10], Answer::default());
+    loop {
+        let (_, length) = match rustix::net::recv(&socket, buffer.as_mut_slice(), RecvFlags::TRUNC) {
+            Err(Errno::INTR) => continue,
+            other => other?,
+        };
+        let received = buffer.get(..length).ok_or(Errno::NOBUFS)?;
+        if received.is_empty() || take(received, 1, &mut answer)? {
+            return Ok(());
+        }
+    }
 }
 
 fn dump(socket: &OwnedFd, request: &Request, sequence: u32, deadline: Instant) -> Result<Answer, Errno> {

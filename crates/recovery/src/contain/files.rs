@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A step of a file: action, target, and why it is not ticked.
-type Thought = (&'static str, Target, String);
+pub(super) type Thought = (&'static str, Target, String);
 
 /// Folders of the service manager.
 const MANAGER: &[&[u8]] =
@@ -27,11 +27,11 @@ pub(super) struct Files<'a> {
     named: BTreeSet<Text>,
 }
 
-fn column<'v>(fact: &'v Value, name: &str) -> Option<&'v Value> {
+pub(super) fn column<'v>(fact: &'v Value, name: &str) -> Option<&'v Value> {
     fact.as_object()?.values().next()?.get(name)
 }
 
-fn text(fact: &Value, name: &str) -> Option<Text> {
+pub(super) fn text(fact: &Value, name: &str) -> Option<Text> {
     Text::from_escaped(column(fact, name)?.as_str()?)
 }
 
@@ -40,7 +40,7 @@ pub(super) fn path_of(fact: &Value) -> Option<Text> {
     text(fact, "path")
 }
 
-fn kind(fact: &Value) -> &str {
+pub(super) fn kind(fact: &Value) -> &str {
     fact.as_object().and_then(|object| object.keys().next()).map_or("", String::as_str)
 }
 
@@ -86,9 +86,11 @@ impl<'a> Files<'a> {
 
     /// What follows from a fact that a finding stands on.
     pub(super) fn follow(&mut self, fact: &Value, finding: &Finding) -> Vec<Thought> {
+        if let Some(thoughts) = super::machine::follow(self.host, fact, finding) {
+            return thoughts;
+        }
         match kind(fact) {
             "unit" => self.unit(fact, finding),
-            "account" => self.account(fact, finding),
             "mount" => {
                 let point = text(fact, "point")
                     .filter(|_| column(fact, "own").and_then(Value::as_bool) == Some(true));
@@ -112,7 +114,21 @@ impl<'a> Files<'a> {
     pub(super) fn whole(&self, path: &Text, finding: &Finding) -> Option<Thought> {
         let real = self.real(path)?;
         let (folder, name) = self.ground.as_ref()?.place(real.as_bytes()).ok()?;
-        let seen = folder.manifest(name).ok()?.seen();
+        let manifest = folder.manifest(name).ok()?;
+        let (leads, seen) = (manifest.link.clone(), manifest.seen());
+        if let Some(leads) = &leads {
+            // A name that the alternatives make leads through their own folder; there it is put right.
+            if leads.as_bytes().starts_with(b"/etc/alternatives/") {
+                return self.whole(leads, finding);
+            }
+            if real.as_bytes().starts_with(b"/etc/alternatives/") {
+                let to = super::machine::alternative(self.host, &real, leads)?;
+                let sure = finding.certainty >= Certainty::Likely;
+                let doubt = if sure { "" } else { "someone may have chosen it on purpose" };
+                let target = Target::Link { path: real, to, seen: Some(seen) };
+                return Some(("set-link", target, doubt.to_owned()));
+            }
+        }
         let bytes = real.as_bytes();
         let of_kernel = [&b"/proc/"[..], b"/sys/", b"/dev/"].iter().any(|start| bytes.starts_with(start));
         if of_kernel && !bytes.starts_with(b"/dev/shm/") {
@@ -134,7 +150,7 @@ impl<'a> Files<'a> {
             doubt
         };
         let action =
-            if MANAGER.iter().any(|start| bytes.starts_with(start)) { "unhook-unit" } else { "quarantine" };
+            if is_managers(bytes) { "unhook-unit" } else { "quarantine" };
         Some((action, Target::File { path: real, seen: Some(seen) }, doubt))
     }
 
@@ -172,13 +188,6 @@ impl<'a> Files<'a> {
             }
         }
         thoughts
-    }
-
-    fn account(&self, fact: &Value, finding: &Finding) -> Vec<Thought> {
-        let Some(name) = text(fact, "name").filter(|name| *name != "root") else { return Vec::new() };
-        let sure = finding.certainty >= Certainty::Certain;
-        let doubt = if sure { "" } else { "someone may have made it on purpose" };
-        vec![("lock-account", Target::Account { name }, doubt.to_owned())]
     }
 
     /// The line that a fact names by its number.
@@ -253,6 +262,11 @@ impl<'a> Files<'a> {
             doubt.to_owned(),
         ))
     }
+}
+
+/// Whether a file is one of a service manager, the system's or a user's (systemd.unit(5)).
+fn is_managers(path: &[u8]) -> bool {
+    MANAGER.iter().any(|start| path.starts_with(start)) || path.windows(14).any(|part| part == b"/systemd/user/")
 }
 
 fn strip(line: &[u8]) -> &[u8] {
