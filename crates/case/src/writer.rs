@@ -130,14 +130,14 @@ impl StreamWriter {
         Ok(())
     }
 
-    /// Names a piece of evidence that the keeper itself has stored.
-    pub(crate) fn kept(&mut self, kept: Kept, blob: Blob) -> Result<(), CaseError> {
+    /// Names pieces of evidence that the keeper itself has stored, all of them or none.
+    pub(crate) fn kept(&mut self, pieces: &[(Kept, Blob)]) -> Result<(), CaseError> {
         self.still_there()?;
-        let id = kept.id;
-        let lines = [Line::Kept(kept), Line::note(self.notes, Body::Blob(blob))];
+        let notes = (self.notes..).zip(pieces).map(|(number, (_, blob))| Line::note(number, Body::Blob(blob.clone())));
+        let mut lines: Vec<Line> = pieces.iter().map(|(kept, _)| Line::Kept(kept.clone())).collect();
+        lines.extend(notes);
         self.chain.put_lines(&lines).map_err(|error| self.fault(error))?;
-        self.notes += 1;
-        self.pieces.named(id);
+        self.notes += pieces.len() as u64;
         Ok(())
     }
 

@@ -26,7 +26,9 @@ impl Vault for CaseVault<'_> {
     }
 
     fn check(&self, digest: &Digest) -> Result<(), Trouble> {
-        self.case.check_evidence(digest).map_err(trouble)
+        // Once it is on the disk: no step is promised before that.
+        self.journal.borrow_mut().check_later(*digest);
+        Ok(())
     }
 
     fn fetch(&self, digest: &Digest) -> Result<Box<dyn Read>, Trouble> {
@@ -43,7 +45,8 @@ impl Ledger for JournalLedger<'_> {
     fn promise(&mut self, intents: &[Intent]) -> Result<(), Trouble> {
         let entries = intents.iter().map(|intent| Entry::Intent(Box::new(intent.clone()))).collect();
         let mut journal = self.journal.borrow_mut();
-        journal.write(entries).and_then(|()| journal.sync()).map_err(trouble)
+        // What the intents rest on first: if that does not come back from the disk, nothing is promised.
+        journal.settle().and_then(|()| journal.write(entries)).and_then(|()| journal.sync()).map_err(trouble)
     }
 }
 
