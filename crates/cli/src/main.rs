@@ -39,6 +39,8 @@ fn main() -> ExitCode {
         Some(Command::Report(report)) => commands::report::run(&report),
         Some(Command::Contain(contain)) => commands::contain::run(&contain),
         Some(Command::Undo(undo)) => commands::undo::run(&undo),
+        Some(Command::Note(note)) => commands::note::run(&note),
+        Some(Command::Eject(eject)) => commands::eject::run(&eject),
         Some(Command::Case(case)) => commands::case::run(&case),
         Some(Command::HostSide(host_side)) => commands::host_side::run(&host_side),
     };

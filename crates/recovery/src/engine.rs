@@ -8,12 +8,12 @@ mod history;
 mod keeping;
 
 use calma_act::{Acting, Action, Done, KeepOff, Looking, Permit, Trouble, Verdict};
-use calma_case::{Case, CaseError, Journal, PlaceKind, now};
+use calma_case::{Away, Case, CaseError, Identity, Journal, PlaceKind, now};
 use calma_host::ground::{Ground, boot};
 use calma_host::{Alone, HostError, Live};
 use calma_record::step::{Ended, Entry, Intent, Outcome, Plan, Refusal, Step, Target, Undo, Undoable, Way};
 pub use history::{History, Past, Stands};
-use keeping::{CaseVault, JournalLedger};
+use keeping::{CaseVault, Elsewhere, JournalLedger};
 use serde_json::Value;
 use std::cell::RefCell;
 
@@ -32,6 +32,9 @@ pub enum EngineError {
     /// Another calma changes this machine now.
     #[error("another calma is changing this machine now")]
     NotAlone,
+    /// What is to be done could not be written down first, so it was not begun.
+    #[error("nothing was begun, since it could not be written down first: {0}")]
+    NotPromised(String),
     /// The case would be gone after a power cut.
     #[error("the case is in this machine's memory: after a power cut nobody could take the changes back")]
     NotDurable,
@@ -55,6 +58,7 @@ pub struct Engine<'a> {
     ground: Ground,
     keep_off: KeepOff,
     journal: RefCell<Journal>,
+    elsewhere: RefCell<Elsewhere>,
     history: History,
     boot: calma_record::Text,
     _alone: Alone,
@@ -84,12 +88,31 @@ impl<'a> Engine<'a> {
             ground: Ground::below(b"/")?,
             keep_off: KeepOff::gather(vec![folder.as_os_str().as_encoded_bytes().into()]),
             journal: RefCell::new(case.journal()?),
+            elsewhere: RefCell::new(Elsewhere::of(case)?),
             boot: boot(),
             case,
             host,
             history,
             _alone: alone,
         })
+    }
+
+    /// Quarantined files go there from now on, and not into the case.
+    ///
+    /// # Errors
+    /// When the case can not remember where they went.
+    pub fn send_to(&mut self, away: Away) -> Result<(), EngineError> {
+        Ok(self.elsewhere.get_mut().send(self.case, away)?)
+    }
+
+    /// Files that went elsewhere are opened with this key, and looked for in this folder too.
+    pub fn fetch_with(&mut self, identity: Option<&Identity>, folder: Option<&std::path::Path>) {
+        self.elsewhere.get_mut().unlock(identity, folder);
+    }
+
+    /// Servers of databases are ended like any other process, whatever they are writing.
+    pub fn even_databases(&mut self) {
+        self.keep_off.databases = false;
     }
 
     /// What stands in the journal.
@@ -177,7 +200,7 @@ impl<'a> Engine<'a> {
         if let Some((_, why)) = earlier.filter(|_| action.card.undoable > Undoable::Reversible) {
             return Err(Refusal::new(format!("{why} for the same process, so it is not ended")));
         }
-        let mut vault = CaseVault { case: self.case, journal: &self.journal };
+        let mut vault = CaseVault { case: self.case, journal: &self.journal, elsewhere: &self.elsewhere };
         let mut looking = Looking {
             host: self.host,
             ground: &self.ground,
@@ -198,15 +221,11 @@ impl<'a> Engine<'a> {
             return Ok(Vec::new());
         }
         let intents: Vec<Intent> = under.iter().map(|one| one.intent.clone()).collect();
-        let promised = Permit::obtain(&mut JournalLedger { journal: &self.journal }, &intents);
+        let promised = Permit::obtain(&mut JournalLedger { journal: &self.journal, elsewhere: &self.elsewhere }, &intents);
         let permit = match promised {
             Ok(permit) => permit,
             // Nothing was done, and the error is the case's own.
-            Err(_) => {
-                return Err(self.journal.borrow_mut().sync().map_or_else(EngineError::from, |()| {
-                    EngineError::Case(CaseError::NotKept("the journal could not be written"))
-                }));
-            }
+            Err(Trouble(why)) => return Err(EngineError::NotPromised(why)),
         };
         self.history.promised(&intents);
         for one in &mut under {
@@ -244,7 +263,7 @@ impl<'a> Engine<'a> {
             let entry = Entry::Progress { id, note };
             self.journal.borrow_mut().write(vec![entry]).map_err(|error| Trouble::new(error.to_string()))
         };
-        let mut vault = CaseVault { case: self.case, journal: &self.journal };
+        let mut vault = CaseVault { case: self.case, journal: &self.journal, elsewhere: &self.elsewhere };
         let mut acting = Acting {
             looking: Looking {
                 host: self.host,
@@ -290,7 +309,7 @@ impl<'a> Engine<'a> {
     }
 
     fn verify(&self, one: &Under, way: Way) -> Verdict {
-        let mut vault = CaseVault { case: self.case, journal: &self.journal };
+        let mut vault = CaseVault { case: self.case, journal: &self.journal, elsewhere: &self.elsewhere };
         let mut looking = Looking {
             host: self.host,
             ground: &self.ground,

@@ -96,7 +96,7 @@ fn keep(
     }
     let file = folder.open(name).map_err(refused)?;
     let what = format!("quarantined file, {} bytes", manifest.size);
-    let piece = looking.vault.keep(&what, path, None, &mut file.data(&manifest.extents))?;
+    let piece = looking.vault.keep_away(&what, path, manifest, &mut file.data(&manifest.extents))?;
     let now = file.manifest().map_err(refused)?;
     if now.changed != manifest.changed || !now.same_file(manifest) {
         return Err(Refusal::new("it changed while it was read").instead("freeze what writes to it first"));

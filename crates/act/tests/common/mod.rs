@@ -78,7 +78,7 @@ impl Vault for Kept {
         Ok(piece)
     }
 
-    fn check(&self, digest: &Digest) -> Result<(), Trouble> {
+    fn check(&mut self, digest: &Digest) -> Result<(), Trouble> {
         let bytes = self.pieces.get(digest).ok_or_else(|| Trouble::new("no such piece"))?;
         if Digest::of(bytes) == *digest { Ok(()) } else { Err(Trouble::new("changed")) }
     }

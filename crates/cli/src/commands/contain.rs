@@ -3,11 +3,13 @@
 use crate::args::Contain;
 use crate::exit::{Exit, Refusal};
 use crate::{changes, places, show};
-use calma_case::{Case, PlaceKind};
-use calma_host::Live;
+use calma_case::{Away, Case, PlaceFacts, PlaceKind, Recipient};
+use calma_host::{Live, Tree as _};
 use calma_record::step::{Ended, Plan};
 use calma_recovery::{Engine, History, Stands, more, programs, propose, strays, watch};
 use std::io::{BufRead as _, IsTerminal as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
 
 /// Proposes, asks, carries out, watches.
 pub(crate) fn run(arguments: &Contain) -> anyhow::Result<Exit> {
@@ -47,10 +49,16 @@ pub(crate) fn run(arguments: &Contain) -> anyhow::Result<Exit> {
         show::print("\n  Nothing to contain: no finding of weight names a process or file that is there.\n");
         return Ok(Exit::Done);
     }
+    let target = Target::of(arguments)?;
     if arguments.json {
         show::print(&changes::json_plan(&plan));
     } else {
         show::print(&changes::plan(&plan, arguments.dry_run));
+        if plan.steps.iter().any(|step| step.ticked && step.action == "quarantine") {
+            let disks = PlaceFacts::gather().disks;
+            let (to, encrypted) = (arguments.to.as_deref(), target.as_ref().is_some_and(|to| to.1.is_some()));
+            show::print(&changes::places(&show::path(case.folder()), to, encrypted, &disks));
+        }
     }
     if arguments.dry_run {
         if let Some(file) = &arguments.plan {
@@ -69,11 +77,72 @@ pub(crate) fn run(arguments: &Contain) -> anyhow::Result<Exit> {
         show::print("\n  Left as it is. Nothing was changed.\n");
         return Ok(Exit::Done);
     }
-    carry_out(&case, &host, &plan, arguments)
+    carry_out(&case, &host, &plan, arguments, target)
 }
 
-fn carry_out(case: &Case, host: &Live, plan: &Plan, arguments: &Contain) -> anyhow::Result<Exit> {
+/// The disk that quarantined files go to, and who can read them there.
+struct Target(PathBuf, Option<Recipient>);
+
+impl Target {
+    /// As it was asked for. The server's own disk and its memory are no such place.
+    fn of(arguments: &Contain) -> anyhow::Result<Option<Self>> {
+        let Some(to) = &arguments.to else { return Ok(None) };
+        let host = Live::new();
+        let device = |path: &Path| host.meta_followed(path.as_os_str().as_bytes()).map(|meta| meta.device);
+        let there = device(to).map_err(|error| {
+            Refusal::wrong_use(error.to_string(), "mount the disk and name a folder on it: --to DIR")
+        })?;
+        if device(Path::new("/")).is_ok_and(|own| own == there) || !on_a_disk(to) {
+            return Err(Refusal::wrong_use(
+                format!("{} is on this server's own disk or in its memory", show::path(to)),
+                "mount a USB stick or another disk and name a folder on it: --to DIR",
+            ));
+        }
+        let recipient = match &arguments.encrypt_to {
+            Some(key) => Some(recipient(key)?),
+            None => None,
+        };
+        Ok(Some(Self(to.clone(), recipient)))
+    }
+}
+
+/// Whether a path is on a file system that is still there after a power cut.
+fn on_a_disk(path: &Path) -> bool {
+    let real = calma_host::resolve(&Live::new(), path.as_os_str().as_bytes());
+    let real = real.map(|real| PathBuf::from(std::ffi::OsString::from_vec(real)));
+    let Ok(real) = real else { return false };
+    PlaceFacts::gather().disks.iter().any(|disk| real.starts_with(&disk.mounted_at) && disk.mounted_at != Path::new("/"))
+}
+
+/// An age recipient, as it is written or as the first line of a file that begins like one.
+fn recipient(key: &str) -> anyhow::Result<Recipient> {
+    let wrong = || {
+        Refusal::wrong_use(
+            "that is no age recipient".to_owned(),
+            "give one as age-keygen prints it (age1…), or the file it stands in; ssh keys are not taken",
+        )
+    };
+    if let Some(recipient) = Recipient::parse(key) {
+        return Ok(recipient);
+    }
+    let text = places::read_text(Path::new(key)).map_err(|_| wrong())?;
+    text.lines().find_map(Recipient::parse).ok_or_else(wrong)
+}
+
+fn carry_out(
+    case: &Case,
+    host: &Live,
+    plan: &Plan,
+    arguments: &Contain,
+    target: Option<Target>,
+) -> anyhow::Result<Exit> {
     let mut engine = Engine::start(case, host).map_err(changes::refusal)?;
+    if arguments.even_databases {
+        engine.even_databases();
+    }
+    if let Some(Target(disk, recipient)) = target {
+        engine.send_to(Away::begin(&disk, recipient)?).map_err(changes::refusal)?;
+    }
     let first = engine.history().steps().last().map_or(1, |past| past.intent.id + 1);
     let (mut failed, mut refused) = (0, 0);
     let mut tell = |event: &calma_recovery::Event<'_>| {
@@ -82,7 +151,7 @@ fn carry_out(case: &Case, host: &Live, plan: &Plan, arguments: &Contain) -> anyh
             show::print(&changes::event(event));
         }
     };
-    engine.carry_out(plan, &mut tell)?;
+    engine.carry_out(plan, &mut tell).map_err(changes::refusal)?;
     // What was started in between from one of these files goes the same way.
     let files = programs(plan);
     for _ in 0..3 {
@@ -90,7 +159,7 @@ fn carry_out(case: &Case, host: &Live, plan: &Plan, arguments: &Contain) -> anyh
         if left.is_empty() {
             break;
         }
-        engine.carry_out(&more(plan, &left), &mut tell)?;
+        engine.carry_out(&more(plan, &left), &mut tell).map_err(changes::refusal)?;
     }
     let stop = calma_host::on_interrupt();
     if !arguments.json && arguments.watch > 0 {
@@ -105,6 +174,9 @@ fn carry_out(case: &Case, host: &Live, plan: &Plan, arguments: &Contain) -> anyh
         show::print(&json);
     } else {
         show::print(&changes::summary(first, failed, refused, &back, &phrase));
+        if let Some(to) = &arguments.to {
+            show::print(&format!("  Before you pull it: calma eject {}\n", show::path(to)));
+        }
     }
     Ok(if failed > 0 || refused > 0 || !back.is_empty() { Exit::Failed } else { Exit::Done })
 }

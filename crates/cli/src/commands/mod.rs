@@ -3,10 +3,12 @@
 pub(crate) mod at;
 pub(crate) mod case;
 pub(crate) mod contain;
+pub(crate) mod eject;
 pub(crate) mod exchange;
 pub(crate) mod home;
 pub(crate) mod host_side;
 pub(crate) mod incident;
+pub(crate) mod note;
 pub(crate) mod report;
 pub(crate) mod show;
 pub(crate) mod triage;
