@@ -54,11 +54,14 @@ fn well(words: &[&str], what: &str) {
     );
 }
 
-/// Runs it and kills it at its n-th system call; whether it was killed before its end.
-fn killed(words: &[&str], at: usize) -> bool {
+/// A system call of a run: its name, and the how many-eth of that name it is.
+type Call = (String, usize);
+
+/// Runs it and kills it at this system call; whether it was killed before its end.
+fn killed(words: &[&str], (name, number): &Call) -> bool {
     let status = Command::new("strace")
-        .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=none", "-e"])
-        .arg(format!("inject=all:signal=SIGKILL:when={at}"))
+        .args(["-f", "-qq", "-o", "/dev/null", "-e"])
+        .arg(format!("inject={name}:signal=SIGKILL:when={number}"))
         .arg(binaries::calma())
         .args(words)
         .arg("--case")
@@ -71,20 +74,29 @@ fn killed(words: &[&str], at: usize) -> bool {
     !status.success()
 }
 
-/// How many system calls its first thread makes in a whole run.
-fn calls(words: &[&str]) -> usize {
-    let status = Command::new("strace")
+/// The system calls that a whole run makes, in order.
+fn calls(words: &[&str]) -> Vec<Call> {
+    let output = Command::new("strace")
         .args(["-qq", "-o", "/mnt/trace"])
         .arg(binaries::calma())
         .args(words)
         .arg("--case")
         .arg(case())
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .status()
+        .output()
         .unwrap();
-    assert!(status.success(), "{words:?}");
-    std::fs::read_to_string("/mnt/trace").unwrap().lines().count()
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{words:?}\n{out}\n{err}");
+    let mut counts = std::collections::BTreeMap::<String, usize>::new();
+    let trace = std::fs::read_to_string("/mnt/trace").unwrap();
+    let names = trace.lines().filter_map(|line| line.split_once('(')).map(|(name, _)| name.to_owned());
+    // The first one starts the program, and the last ones end it.
+    let all = names.filter(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')).map(|name| {
+        let count = counts.entry(name.clone()).or_default();
+        *count += 1;
+        (name, *count)
+    });
+    all.skip(1).collect()
 }
 
 fn points(sample: usize, whole: usize) -> usize {
@@ -134,9 +146,9 @@ fn killed_at_any_system_call_nothing_is_half_done() {
             assert_eq!(missing, [&"detach-program"], "an action has no situation here");
             begin(&machine);
             let (during_undo, finish, again) = (random.below(3) == 0, random.below(2) == 0, random.below(4) == 0);
-            let (words, most) = if during_undo { (UNDO, undoing) } else { (DO, doing) };
-            let at = 1 + random.below(most);
-            let what = format!("round {round}: seed {seed}, {words:?} cut at call {at} of {most}, finish {finish}, again {again}");
+            let (words, most) = if during_undo { (UNDO, &undoing) } else { (DO, &doing) };
+            let at = &most[random.below(most.len())];
+            let what = format!("round {round}: seed {seed}, {words:?} cut at {at:?}, finish {finish}, again {again}");
             if during_undo {
                 well(DO, &what);
             }
@@ -151,7 +163,7 @@ fn killed_at_any_system_call_nothing_is_half_done() {
             let right = if finish { FINISH } else { TAKE_BACK };
             if again && intents > outcomes {
                 // Putting right is cut too.
-                twice += usize::from(killed(right, 60 + random.below(600)));
+                twice += usize::from(killed(right, &undoing[60 + random.below(600)]));
             }
             well(right, &what);
             steps += journal_is_whole(&what);
@@ -163,7 +175,9 @@ fn killed_at_any_system_call_nothing_is_half_done() {
         clear();
         eprintln!(
             "{count} points: {cut} runs killed before their end, {open} of them in the middle of steps, {twice} killed again while \
-             putting right; {steps} steps begun; a run has {doing} system calls, taking back {undoing}; {:?}",
+             putting right; {steps} steps begun; a run has {} system calls, taking back {}; {:?}",
+            doing.len(),
+            undoing.len(),
             began.elapsed()
         );
         assert!(cut * 2 > count && open * 8 > count, "too few points were in the middle of something");
@@ -186,17 +200,17 @@ fn after_a_power_cut_nothing_is_half_done() {
         let seed = Random::seed();
         let mut random = Random::new(seed, 5);
         let (count, began) = (points(6, 60), Instant::now());
-        let (mut cut, mut open, mut length) = (0, 0, 0);
+        let (mut cut, mut open, mut doing) = (0, 0, Vec::new());
         for round in 0..=count {
             mount(IMAGE);
             let machine = Machine::build();
             begin(&machine);
             sh("sync -f /mnt/v");
             if round == 0 {
-                length = calls(DO);
+                doing = calls(DO);
             }
-            let (at, finish) = (1 + random.below(length), random.below(2) == 0);
-            let what = format!("round {round}: seed {seed}, cut at call {at} of {length}, finish {finish}");
+            let (at, finish) = (&doing[random.below(doing.len())], random.below(2) == 0);
+            let what = format!("round {round}: seed {seed}, cut at {at:?}, finish {finish}");
             if round > 0 {
                 cut += usize::from(killed(DO, at));
             }
@@ -208,13 +222,13 @@ fn after_a_power_cut_nothing_is_half_done() {
             let entries = Case::open(&case()).unwrap().journal_entries().unwrap();
             let intents = entries.iter().filter(|entry| matches!(entry, Entry::Intent(_))).count();
             open += usize::from(intents > entries.iter().filter(|entry| matches!(entry, Entry::Outcome(_))).count());
-            // The mount that was taken away is one of an earlier boot; here the machine's mounts go on, so it is made again.
-            if sh("grep -c ' /mnt/v/tree/hidden ' /proc/self/mountinfo; true").trim() == "0" {
-                sh("cd /mnt/v; mount --bind tree/over tree/hidden; mount -o remount,bind,ro,nosuid tree/hidden");
-            }
             well(if finish { FINISH } else { TAKE_BACK }, &what);
             journal_is_whole(&what);
             well(UNDO, &what);
+            // A mount is gone with the power; whoever made it makes it again.
+            if sh("grep -c ' /mnt/v/tree/hidden ' /proc/self/mountinfo; true").trim() == "0" {
+                sh("cd /mnt/v; mount --bind tree/over tree/hidden; mount -o remount,bind,ro,nosuid tree/hidden");
+            }
             let now = machine.state().files;
             let difference = calma_testkit::dump::difference(machine.files_before(), &now);
             assert_eq!(difference, "", "{what}");

@@ -4,7 +4,6 @@ use calma_host::ground::{process, processes};
 use calma_record::step::{Plan, ProcessName, SocketName, Step, Target};
 use calma_testkit::alone::sh;
 use calma_testkit::dump::dump;
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -33,13 +32,20 @@ mount --bind etc /etc
 mount --bind tree/over tree/hidden; mount -o remount,bind,ro,nosuid tree/hidden
 "#;
 
+/// Holds both ends of a connection and tells their ports.
+const HOLDER: &str = "import socket,time,os
+l=socket.create_server((\"127.0.0.1\",0)); a=socket.create_connection(l.getsockname()); b=l.accept()[0]
+open(\"/mnt/port.new\",\"w\").write(\"%d %d\" % (a.getsockname()[1], l.getsockname()[1])); os.rename(\"/mnt/port.new\",\"/mnt/port\")
+time.sleep(100000)";
+
 /// The machine with what lives on it.
 pub(crate) struct Machine {
     pub(crate) doomed: Child,
     pub(crate) frozen: Child,
     session: Child,
-    _listener: TcpListener,
-    connection: (TcpStream, TcpStream),
+    holder: Child,
+    /// The two ends of the connection that it holds.
+    ends: (String, String),
     pub(crate) plan: Plan,
     before: State,
 }
@@ -89,15 +95,23 @@ impl Machine {
         let doomed = spawn("sleep 1000 & sleep 1000 & wait");
         let frozen = spawn("sleep 1000 & wait");
         let session = spawn("echo 4711 >/proc/self/loginuid; sleep 1000 & wait");
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let connection = (there, listener.accept().unwrap().0);
+        // Not held by the test itself, which is part of calma's own session here.
+        let _ = std::fs::remove_file("/mnt/port");
+        let holder = spawn(&format!("exec python3 -c '{HOLDER}'"));
+        let began = Instant::now();
+        while !Path::new("/mnt/port").exists() {
+            assert!(began.elapsed() < Duration::from_secs(20), "nobody holds a connection");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let text = std::fs::read_to_string("/mnt/port").unwrap();
+        let (local, remote) = text.split_once(' ').unwrap();
+        let ends = (format!("127.0.0.1:{local}"), format!("127.0.0.1:{remote}"));
         settled(&doomed, 3);
         settled(&frozen, 2);
         settled(&session, 2);
         let before = State { files: Vec::new(), live: Vec::new() };
         let plan = Plan { schema: 1, host: "test".into(), boot: calma_host::ground::boot(), ..Plan::default() };
-        let mut machine = Self { doomed, frozen, session, _listener: listener, connection, plan, before };
+        let mut machine = Self { doomed, frozen, session, holder, ends, plan, before };
         machine.plan.steps = machine.steps();
         machine.before = machine.state();
         machine
@@ -108,9 +122,7 @@ impl Machine {
         let file = |name: &str| Target::File { path: path(name), seen: None };
         let line = |name: &str, line: &str| Target::Line { path: path(name), line: line.into(), instead: None, seen: None };
         let (doomed, frozen) = (Target::Tree(name(&self.doomed)), Target::Tree(name(&self.frozen)));
-        let end = |stream: &TcpStream| (stream.local_addr().unwrap().to_string(), stream.peer_addr().unwrap().to_string());
-        // The end whose other end the test does not look at.
-        let (local, remote) = end(&self.connection.0);
+        let (local, remote) = self.ends.clone();
         let mut steps: Vec<(&str, Target)> = vec![
             ("note", Target::Words { text: "what there is no time for".to_owned() }),
             ("freeze", doomed.clone()),
@@ -188,7 +200,7 @@ impl Machine {
 
     /// Ends what lives.
     pub(crate) fn end(mut self) {
-        for child in [&mut self.doomed, &mut self.frozen, &mut self.session] {
+        for child in [&mut self.doomed, &mut self.frozen, &mut self.session, &mut self.holder] {
             // Its session first: a stopped process ends at once, its children would stay.
             for line in processes().unwrap().iter().filter(|line| line.session == child.id()) {
                 let pid = rustix::process::Pid::from_raw(line.pid as i32).unwrap();
