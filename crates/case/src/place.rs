@@ -95,9 +95,9 @@ mod tests {
             home: Some("/home/ann".into()),
             date: "2026-11-23".to_owned(),
             disks: vec![
-                Disk { mounted_at: "/".into(), removable: false, writable: true, free: 1 << 40 },
-                Disk { mounted_at: "/media/cd".into(), removable: true, writable: false, free: 0 },
-                Disk { mounted_at: "/media/stick".into(), removable: true, writable: true, free: 1 << 33 },
+                Disk { mounted_at: "/".into(), kind: "ext4".to_owned(), removable: false, writable: true, free: 1 << 40 },
+                Disk { mounted_at: "/media/cd".into(), kind: "iso9660".to_owned(), removable: true, writable: false, free: 0 },
+                Disk { mounted_at: "/media/stick".into(), kind: "vfat".to_owned(), removable: true, writable: true, free: 1 << 33 },
             ],
             memory: vec![Memory { folder: "/dev/shm".into(), writable: true, free: 1 << 32 }],
             taken: Vec::new(),

@@ -8,7 +8,7 @@ use super::words::{Claim, Order, Taking, VERSION};
 use crate::side::{Answer, Errand, Here, Keeper, SideError, Stage, answer};
 use calma_act::{Piece, Trouble};
 use calma_host::{Host as _, Live};
-use calma_record::step::{Intent, Refusal, Undo};
+use calma_record::step::{Intent, Manifest, Refusal, Undo};
 use calma_record::{Digest, Text};
 use serde::Serialize;
 use serde_json::Value;
@@ -75,6 +75,12 @@ fn obey(order: Order, host: &Live, taken: &mut Option<Here>, afar: &Afar) -> boo
             let (now, answered) = take();
             *taken = now;
             wire.say(&Claim::Taken(answered))
+        }
+        Order::EvenDatabases => {
+            if let Some(here) = taken.as_mut() {
+                here.even_databases();
+            }
+            Ok(())
         }
         Order::Release => {
             drop(taken.take());
@@ -148,7 +154,7 @@ struct Afar {
     wire: Rc<Wire>,
     /// Notes whose arrival was not confirmed yet.
     unconfirmed: Cell<u64>,
-    /// Pieces of this run that the keeper has confirmed, read back from its disk.
+    /// Pieces of this run that the keeper has confirmed.
     confirmed: RefCell<BTreeSet<Digest>>,
     small: Rc<RefCell<Pieces>>,
 }
@@ -205,18 +211,11 @@ impl Afar {
             }
         }
     }
-}
 
-impl Keeper for Afar {
-    fn keep(
-        &self,
-        what: &str,
-        place: &Text,
-        pid: Option<u32>,
-        from: &mut dyn Read,
-    ) -> Result<Piece, Trouble> {
+    /// Has the keeper keep everything `from` gives, as what this claim says.
+    fn give(&self, what: &Claim, from: &mut dyn Read) -> Result<Piece, Trouble> {
         self.certain()?;
-        self.wire.say(&Claim::Keep { what: what.to_owned(), place: place.clone(), pid }).map_err(gone)?;
+        self.wire.say(what).map_err(gone)?;
         let sent = self.send(from);
         let claim = sent.as_ref().map_or(Claim::NotKept, |(piece, _)| Claim::Kept(*piece));
         self.wire.say(&claim).map_err(gone)?;
@@ -232,6 +231,30 @@ impl Keeper for Afar {
             (Order::Sorry(why), _) => Err(Trouble::new(why)),
             _ => Err(Trouble::new("the keeper stored other bytes than were sent")),
         }
+    }
+}
+
+impl Keeper for Afar {
+    fn keep(
+        &self,
+        what: &str,
+        place: &Text,
+        pid: Option<u32>,
+        from: &mut dyn Read,
+    ) -> Result<Piece, Trouble> {
+        let (what, place) = (what.to_owned(), place.clone());
+        self.give(&Claim::Keep { what, place, pid, manifest: None }, from)
+    }
+
+    fn keep_away(
+        &self,
+        what: &str,
+        place: &Text,
+        manifest: &Manifest,
+        from: &mut dyn Read,
+    ) -> Result<Piece, Trouble> {
+        let (what, place, manifest) = (what.to_owned(), place.clone(), Some(Box::new(manifest.clone())));
+        self.give(&Claim::Keep { what, place, pid: None, manifest }, from)
     }
 
     fn check(&self, digest: &Digest) -> Result<(), Trouble> {
