@@ -153,8 +153,9 @@ pub(crate) enum AtCommand {
 /// Arguments of `isolate`.
 #[derive(Debug, Args)]
 pub(crate) struct Isolate {
-    /// 1: a filter that keeps your session; 2: links down and radios off, at a console
-    #[arg(long, value_name = "LEVEL", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    /// 1: a filter that keeps your session; 2: links down and radios off, at a console; 3: the
+    /// steps outside of the host, which are only shown
+    #[arg(long, value_name = "LEVEL", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
     pub(crate) level: u8,
     /// Keep this peer too: to one port of this host, or to every one
     #[arg(long, value_name = "ADDR[:LOCALPORT]")]

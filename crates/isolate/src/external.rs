@@ -34,6 +34,8 @@ pub enum Provider {
     VMware,
     /// Microsoft Hyper-V.
     HyperV,
+    /// Another cloud or hoster.
+    Hosted,
 }
 
 impl Provider {
@@ -51,6 +53,7 @@ impl Provider {
             Self::Libvirt => "libvirt (QEMU, KVM)",
             Self::VMware => "VMware vSphere",
             Self::HyperV => "Microsoft Hyper-V",
+            Self::Hosted => "another hoster",
         }
     }
 }
@@ -70,6 +73,16 @@ const MARKS: &[(&str, &str, Provider)] = &[
     ("chassis_asset_tag", "OpenStack", Provider::OpenStack),
     ("sys_vendor", "OpenStack Foundation", Provider::OpenStack),
     ("product_name", "OpenStack", Provider::OpenStack),
+    ("chassis_asset_tag", "OracleCloud.com", Provider::Hosted),
+    ("sys_vendor", "Alibaba Cloud", Provider::Hosted),
+    ("sys_vendor", "Tencent Cloud", Provider::Hosted),
+    ("sys_vendor", "DigitalOcean", Provider::Hosted),
+    ("sys_vendor", "Akamai", Provider::Hosted),
+    ("sys_vendor", "Linode", Provider::Hosted),
+    ("sys_vendor", "Vultr", Provider::Hosted),
+    ("sys_vendor", "Scaleway", Provider::Hosted),
+    ("sys_vendor", "Exoscale", Provider::Hosted),
+    ("sys_vendor", "UpCloud", Provider::Hosted),
     ("sys_vendor", "VMware", Provider::VMware),
     ("product_name", "VMware", Provider::VMware),
     ("bios_vendor", "SeaBIOS", Provider::Libvirt),
@@ -103,7 +116,9 @@ pub fn provider(host: &dyn Host) -> (Option<Provider>, String) {
 pub fn steps(host: &dyn Host) -> Vec<&'static Steps> {
     let likely: &[Provider] = match provider(host).0 {
         None => &[Provider::Cable, Provider::Switch],
-        Some(Provider::Libvirt | Provider::Proxmox) => &[Provider::Proxmox, Provider::Libvirt],
+        Some(Provider::Libvirt | Provider::Proxmox) => {
+            &[Provider::Proxmox, Provider::Libvirt, Provider::Hosted]
+        }
         Some(Provider::Amazon) => &[Provider::Amazon],
         Some(Provider::Google) => &[Provider::Google],
         Some(Provider::Azure) => &[Provider::Azure, Provider::HyperV],
@@ -111,6 +126,7 @@ pub fn steps(host: &dyn Host) -> Vec<&'static Steps> {
         Some(Provider::OpenStack) => &[Provider::OpenStack, Provider::Libvirt],
         Some(Provider::VMware) => &[Provider::VMware],
         Some(Provider::HyperV) => &[Provider::HyperV],
+        Some(Provider::Hosted) => &[Provider::Hosted],
         Some(Provider::Cable | Provider::Switch) => &[Provider::Cable, Provider::Switch],
     };
     likely.iter().filter_map(|provider| all().iter().find(|steps| steps.provider == *provider)).collect()
@@ -149,6 +165,7 @@ mod tests {
             (&[("sys_vendor", "Hetzner"), ("product_name", "vServer")], Provider::Hetzner),
             (&[("sys_vendor", "QEMU"), ("bios_vendor", "SeaBIOS")], Provider::Proxmox),
             (&[("sys_vendor", "VMware, Inc.")], Provider::VMware),
+            (&[("sys_vendor", "DigitalOcean"), ("bios_vendor", "DigitalOcean")], Provider::Hosted),
             (&[("sys_vendor", "Dell Inc.")], Provider::Cable),
             (&[], Provider::Cable),
         ];
@@ -165,6 +182,6 @@ mod tests {
         }
         let amazon = all().iter().find(|steps| steps.provider == Provider::Amazon).unwrap();
         assert!(amazon.mind.contains("security group") && amazon.mind.contains("network ACL"));
-        assert_eq!(all().len(), 11);
+        assert_eq!(all().len(), 12);
     }
 }

@@ -34,9 +34,11 @@ impl Attestation {
     /// # Errors
     /// When nothing can be heard, or the case takes no stream.
     pub fn begin(case: &Case, host: Arc<dyn Host>, options: Options) -> Result<Self, AttestError> {
+        // A witness that can not hear leaves no stream behind.
+        let witness = Witness::start(host, options)?;
         let mut writer = case.begin(KIND)?;
         writer.note(Body::Schema(Box::new(WitnessInterval::schema())))?;
-        Ok(Self { witness: Witness::start(host, options)?, writer })
+        Ok(Self { witness, writer })
     }
 
     /// The witness.

@@ -10,6 +10,7 @@ pub(crate) mod home;
 pub(crate) mod host_side;
 pub(crate) mod incident;
 pub(crate) mod isolate;
+pub(crate) mod isolation_ears;
 pub(crate) mod isolation_guard;
 pub(crate) mod isolation_words;
 pub(crate) mod note;

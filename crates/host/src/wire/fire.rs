@@ -119,13 +119,15 @@ fn open(shot: &Shot) -> Result<OwnedFd, Errno> {
         raw::set(&socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, device.as_bytes())?;
     }
     if let Some(hops) = shot.hops.map(i32::from) {
-        let (unicast, multicast) = (libc::IPV6_UNICAST_HOPS, libc::IPV6_MULTICAST_HOPS);
-        if six {
-            raw::set_int(&socket, libc::IPPROTO_IPV6, unicast, hops)?;
-            raw::set_int(&socket, libc::IPPROTO_IPV6, multicast, hops)?;
+        let (level, unicast, multicast) = if six {
+            (libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS, libc::IPV6_MULTICAST_HOPS)
         } else {
-            raw::set_int(&socket, libc::IPPROTO_IP, libc::IP_TTL, hops)?;
-            raw::set_int(&socket, libc::IPPROTO_IP, libc::IP_MULTICAST_TTL, hops)?;
+            (libc::IPPROTO_IP, libc::IP_TTL, libc::IP_MULTICAST_TTL)
+        };
+        raw::set_int(&socket, level, unicast, hops)?;
+        // A connection goes to no group, and its socket refuses the option.
+        if !matches!(shot.how, How::Tcp { .. }) {
+            raw::set_int(&socket, level, multicast, hops)?;
         }
     }
     if matches!(shot.how, How::Udp { .. }) {

@@ -227,4 +227,20 @@ const ALL: &[Steps] = &[
         back: &["Connect-VMNetworkAdapter -VMName NAME -SwitchName SWITCH for each adapter"],
         mind: "in a failover cluster a move may connect it again: set it to not fail over. Guest services and hv_sock go on working",
     },
+    Steps {
+        provider: Provider::Hosted,
+        first: &[
+            "in the provider's panel: take a snapshot, and lock the server against deletion and rebuilding if that can be done",
+            "take it out of load balancers and groups; find out that the console in the browser works",
+        ],
+        cut: &[
+            "attach a firewall of the provider that lets nothing in and nothing out, for IPv4 and for IPv6",
+            "detach it from private networks, and take floating addresses away",
+            "where there is no firewall: shut the network interface off in the panel, or ask the support to close the port",
+        ],
+        check: "nothing answers from outside, an open ssh session has died, and the console still works",
+        back: &["attach private networks and addresses as they were", "detach the firewall"],
+        mind: "many such firewalls are stateful and leave open connections alive, do not know private networks, or filter only what \
+               comes in: look it up before you rely on it. A rescue boot ends the running system and loses its memory",
+    },
 ];

@@ -18,8 +18,29 @@ const NAMED: usize = 8;
 
 pub(super) fn check(sight: &Sight<'_>, concerns: &mut Vec<Concern>) {
     services(sight, concerns);
+    let before = concerns.len();
     manager(sight, concerns);
     daemon(sight, concerns);
+    if concerns.len() == before {
+        armed(sight, concerns);
+    }
+}
+
+/// A watchdog device that is armed, though nobody known feeds it (`<linux/watchdog.h>`, sysfs `state`).
+fn armed(sight: &Sight<'_>, concerns: &mut Vec<Concern>) {
+    for name in sight.names("/sys/class/watchdog") {
+        let place = format!("/sys/class/watchdog/{name}/state");
+        if sight.word(&place) == "active" {
+            concerns.push(Concern::new(
+                Weight::Breaks,
+                "the machine's watchdog is armed, and it is not known by which program",
+                place,
+                "if that program is frozen or killed, the machine is reset: memory and running processes are gone",
+                "find out who holds /dev/watchdog before anything is frozen",
+            ));
+            return;
+        }
+    }
 }
 
 /// Running services that must say every few seconds that they live.
@@ -171,6 +192,11 @@ mod tests {
                 &["Note", "20s"],
             ),
             (Mem::running().file("/etc/systemd/system.conf", "[Manager]\nRuntimeWatchdogSec=off\n"), &[]),
+            (
+                Mem::running().file("/sys/class/watchdog/watchdog0/state", "active\n"),
+                &["not known by which program"],
+            ),
+            (Mem::running().file("/sys/class/watchdog/watchdog0/state", "inactive\n"), &[]),
             (daemon("ping = 192.0.2.1\n"), &["Destroys", "reset"]),
             (daemon("#ping = 192.0.2.1\nwatchdog-device = /dev/watchdog\n"), &["Note", "do not freeze it"]),
         ]);

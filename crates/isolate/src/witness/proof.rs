@@ -172,7 +172,8 @@ mod tests {
 
     #[test]
     fn every_doubt_takes_the_proof_away() {
-        let doubts: &[(&str, fn(&mut Vec<Interval>))] = &[
+        type Doubt = fn(&mut Vec<Interval>);
+        let doubts: &[(&str, Doubt)] = &[
             ("lost", |all| all[2].lost = 1),
             ("unplugged", |all| all[2].wire = Wire::Unplugged),
             ("down", |all| all[2].wire = Wire::Down),
