@@ -4,6 +4,7 @@ pub(crate) mod act_side;
 pub(crate) mod at;
 pub(crate) mod case;
 pub(crate) mod contain;
+pub(crate) mod eject;
 pub(crate) mod exchange;
 pub(crate) mod home;
 pub(crate) mod host_side;

@@ -7,7 +7,7 @@ use super::wire::{Heard, Wire};
 use super::words::{Claim, Order};
 use crate::side::{Errand, Keeper};
 use calma_act::{Piece, Trouble};
-use calma_record::step::Intent;
+use calma_record::step::{Intent, Manifest};
 use calma_record::{Digest, Text};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -91,18 +91,11 @@ impl Afar {
             }
         }
     }
-}
 
-impl Keeper for Afar {
-    fn keep(
-        &self,
-        what: &str,
-        place: &Text,
-        pid: Option<u32>,
-        from: &mut dyn Read,
-    ) -> Result<Piece, Trouble> {
+    /// Has the keeper keep everything `from` gives, as what this claim says.
+    fn give(&self, what: &Claim, from: &mut dyn Read) -> Result<Piece, Trouble> {
         self.certain()?;
-        self.wire.say(&Claim::Keep { what: what.to_owned(), place: place.clone(), pid }).map_err(gone)?;
+        self.wire.say(what).map_err(gone)?;
         let sent = self.send(from);
         let claim = sent.as_ref().map_or(Claim::NotKept, |(piece, _)| Claim::Kept(*piece));
         self.wire.say(&claim).map_err(gone)?;
@@ -118,6 +111,30 @@ impl Keeper for Afar {
             (Order::Sorry(why), _) => Err(Trouble::new(why)),
             _ => Err(Trouble::new("the keeper stored other bytes than were sent")),
         }
+    }
+}
+
+impl Keeper for Afar {
+    fn keep(
+        &self,
+        what: &str,
+        place: &Text,
+        pid: Option<u32>,
+        from: &mut dyn Read,
+    ) -> Result<Piece, Trouble> {
+        let (what, place) = (what.to_owned(), place.clone());
+        self.give(&Claim::Keep { what, place, pid, manifest: None }, from)
+    }
+
+    fn keep_away(
+        &self,
+        what: &str,
+        place: &Text,
+        manifest: &Manifest,
+        from: &mut dyn Read,
+    ) -> Result<Piece, Trouble> {
+        let (what, place, manifest) = (what.to_owned(), place.clone(), Some(Box::new(manifest.clone())));
+        self.give(&Claim::Keep { what, place, pid: None, manifest }, from)
     }
 
     fn check(&self, digest: &Digest) -> Result<(), Trouble> {

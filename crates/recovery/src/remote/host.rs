@@ -63,6 +63,12 @@ fn obey(order: Order, host: &Live, taken: &mut Option<Here>, afar: &Afar) -> boo
             *taken = now;
             wire.say(&Claim::Taken(answered))
         }
+        Order::EvenDatabases => {
+            if let Some(here) = taken.as_mut() {
+                here.even_databases();
+            }
+            Ok(())
+        }
         Order::Release => {
             drop(taken.take());
             afar.forget();

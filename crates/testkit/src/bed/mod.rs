@@ -96,6 +96,31 @@ impl Bed {
         bed
     }
 
+    /// Restarts the booted server: the same files, everything that ran gone.
+    pub fn reboot(&mut self) {
+        let old = self.leader();
+        let _ = self.run("systemctl reboot");
+        let _ = self.keeper(&["ssh", "-O", "exit", "mux"]);
+        let until = Instant::now() + Duration::from_secs(60);
+        while Path::new(&format!("/proc/{old}/root")).exists() {
+            assert!(Instant::now() < until, "the container does not end");
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        self.leader = None;
+        let groups: Vec<_> = self.groups.iter().map(|group| quoted(&group.display().to_string())).collect();
+        // As in boot.sh. Whoever starts it ends, so that the keeper becomes its parent.
+        let script = format!(
+            "( for group in {}; do echo 0 >\"$group/cgroup.procs\"; done; exec env SYSTEMD_SECCOMP=0 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 \
+             setsid systemd-nspawn --boot --register=no --keep-unit --capability=all --console=pipe \
+             --network-namespace-path=/run/netns/srv -M srv -D {} ) </dev/null >>{} 2>&1 &",
+            groups.join(" "),
+            quoted(&self.tree().display().to_string()),
+            quoted(&self.work.join("console").display().to_string())
+        );
+        assert!(self.keeper(&["bash", "-c", &script]).ok());
+        self.wait_until_up();
+    }
+
     fn wait_until_up(&mut self) {
         let until = Instant::now() + Duration::from_secs(60);
         loop {
