@@ -2,10 +2,10 @@
 
 use crate::engine::History;
 use crate::strays::strays;
-use calma_host::Live;
+use calma_host::{Live, Tree as _};
 use calma_host::ground::{Ground, ProcessLine, processes};
 use calma_record::Text;
-use calma_record::step::Target;
+use calma_record::step::{Ended, Step, Target};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -19,14 +19,16 @@ pub struct Back {
     pub by: String,
 }
 
-/// Watches for so long whether a file that was taken away is there again, or something runs one. Only steps from `since`
-/// on count. Ends early when `stop` says so.
+/// Watches for so long whether a file that was taken away is there again, a line, link or setting is as it was, or something
+/// runs such a file. Only steps from `since` on count. Ends early when `stop` says so.
 pub fn watch(host: &Live, history: &History, since: u64, seconds: u64, stop: &dyn Fn() -> bool) -> Vec<Back> {
-    let (mut paths, mut programs) = (BTreeSet::new(), BTreeSet::new());
+    let (mut paths, mut programs, mut changed) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
     for past in history.steps().filter(|past| past.intent.id >= since && past.undone.is_none()) {
         match (&past.intent.step.target, past.intent.step.action.as_str()) {
             (Target::File { path, .. }, _) => drop(paths.insert(path.clone())),
             (Target::Tree(_), "kill") => programs.extend(ended(&past.intent.undo.0)),
+            // Only what came to hold can come back.
+            _ if past.done.as_ref().is_some_and(|done| done.ended == Ended::Done) => changed.push(&past.intent.step),
             _ => {}
         }
     }
@@ -47,10 +49,37 @@ pub fn watch(host: &Live, history: &History, since: u64, seconds: u64, stop: &dy
                 found.insert(Back { what: format!("{path} is there again"), by: String::new() });
             }
         }
+        let returned = changed.iter().filter_map(|step| returned(host, step));
+        found.extend(returned.map(|what| Back { what, by: String::new() }));
         if began.elapsed() >= Duration::from_secs(seconds) || stop() {
             return found.into_iter().collect();
         }
         std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// What of a changed line, link or setting is as it was before.
+fn returned(host: &Live, step: &Step) -> Option<String> {
+    let read = |path: &Text| host.read(path.as_bytes(), 16 << 20).map(|content| content.bytes).ok();
+    match &step.target {
+        Target::Line { path, line, instead, .. } if instead.as_ref() != Some(line) => {
+            let lines = read(path)?;
+            let mut lines = lines.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+            lines.any(|there| there == line.as_bytes()).then(|| format!("the line is in {path} again"))
+        }
+        Target::Link { path, to, .. } => {
+            let leads = Text::from(host.link(path.as_bytes()).ok()?);
+            (leads != *to).then(|| format!("{path} leads to {leads} again"))
+        }
+        Target::Setting { path, value, .. } => {
+            let now = read(path)?;
+            let now = if now.starts_with(b"enabled") { &b"1"[..] } else { now.trim_ascii() };
+            let off = now.starts_with(b"disabled") && *value == "0";
+            let words = |text: &[u8]| text.split(u8::is_ascii_whitespace).map(<[u8]>::to_vec).collect::<Vec<_>>();
+            (!off && words(now) != words(value.as_bytes()))
+                .then(|| format!("{path} is \"{}\" again", Text::from(now)))
+        }
+        _ => None,
     }
 }
 
