@@ -114,7 +114,7 @@ const SITUATIONS: &[Situation] = &[
         setup: "mkdir -p /var/tmp/hidden /var/tmp/over; echo x >/var/tmp/hidden/f; mount --bind /var/tmp/over /var/tmp/hidden; \
                 mount -o remount,bind,ro,nosuid /var/tmp/hidden; echo /var/tmp/hidden",
         target: |said| json!({ "mount": { "point": said } }),
-        changes: &["mount /var/tmp/hidden", "/var/tmp/hidden/f", "unit var-tmp-hidden.mount"],
+        changes: &["mount /var/tmp/hidden", "/var/tmp/hidden/f", "/var/tmp/hidden  ", "unit var-tmp-hidden.mount"],
         lost: &[],
         clean: "umount /var/tmp/hidden; rm -r /var/tmp/hidden /var/tmp/over",
     },
@@ -122,7 +122,8 @@ const SITUATIONS: &[Situation] = &[
         action: "set-sysctl",
         setup: "mount -o remount,bind,rw /proc/sys; echo 1 >/proc/sys/net/ipv4/ip_forward; echo /proc/sys/net/ipv4/ip_forward",
         target: |said| json!({ "setting": { "path": said, "value": "0", "seen": "1" } }),
-        changes: &["forwarding", "ip_forward"],
+        // The kernel changes these along (ip-sysctl.rst).
+        changes: &["forwarding", "ip_forward", "accept_redirects"],
         lost: &[],
         clean: "echo 0 >/proc/sys/net/ipv4/ip_forward; mount -o remount,bind,ro /proc/sys",
     },
