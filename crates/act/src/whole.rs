@@ -6,6 +6,7 @@ use calma_host::ground::Folder;
 use calma_host::{NewFile, PROTECTING, SETTABLE};
 use calma_record::step::{FileTime, Manifest};
 use calma_record::{Digest, Text};
+use std::io::Read;
 
 /// A name beside `path` that only calma uses: the same for the same file in the same state, so that a run after a crash
 /// finds what an earlier one left.
@@ -102,22 +103,22 @@ pub(crate) fn remake(
         hands.symlink(folder, name, was)?;
         return Ok(Vec::new());
     }
+    // Asked for first: bytes that are on a disk which is not here leave no trace of the attempt.
+    let from = acting.looking.vault.fetch(&piece.digest)?;
     let file = hands.create(folder, name)?;
-    let made = fill(acting, &file, was, piece).and_then(|()| {
-        let lost = hands.dress(&file, was)?;
+    let done = fill(acting, &file, was, from).and_then(|()| Ok(hands.dress(&file, was)?)).and_then(|lost| {
         hands.flush(&file)?;
         Ok(lost)
     });
-    if made.is_err() {
-        // The case or the disk refused: nothing half-made is left where the intruder's files were.
+    if done.is_err() {
+        // A file of which a part is missing is no use to anybody; if it can not be removed, the next attempt does.
         let _ = hands.remove(folder, name);
     }
-    made
+    done
 }
 
 /// Writes kept bytes to where they were, holes left out.
-fn fill(acting: &mut Acting<'_>, file: &NewFile, was: &Manifest, piece: &Piece) -> Result<(), Trouble> {
-    let mut from = acting.looking.vault.fetch(&piece.digest)?;
+fn fill(acting: &mut Acting<'_>, file: &NewFile, was: &Manifest, mut from: Box<dyn Read>) -> Result<(), Trouble> {
     let mut buffer = vec![0; 1 << 17];
     let broken =
         |error: std::io::Error| Trouble::new(format!("the case does not give its bytes back: {error}"));

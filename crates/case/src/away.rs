@@ -210,6 +210,8 @@ impl Away {
             .and_then(|()| list.sync_all())
             .map_err(|error| self.folder.fault("can not write", LIST, error))?;
         self.folder.sync()?;
+        // Once more: what was let go lazily in between took all of this into nothing.
+        self.still_there()?;
         self.listed.extend(self.unsettled.drain(..).map(|(_, one)| one));
         Ok(())
     }

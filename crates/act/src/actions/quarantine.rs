@@ -158,10 +158,10 @@ pub(super) fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Do
     let more = usize::try_from(state.manifest.links.saturating_sub(1)).unwrap_or(0);
     let more = if state.manifest.link.is_some() { 0 } else { more };
     let says = match (more, state.names.len()) {
-        (0, _) => "kept in the case and removed".to_owned(),
-        (all, found) if all == found => format!("kept in the case and removed, with its {all} other names"),
+        (0, _) => "kept and removed".to_owned(),
+        (all, found) if all == found => format!("kept and removed, with its {all} other names"),
         (all, found) => format!(
-            "kept in the case and removed, with {found} of its {all} other names; the rest was not found"
+            "kept and removed, with {found} of its {all} other names; the rest was not found"
         ),
     };
     Ok(Done::new(says).leaving(whole::Left::of(&folder)?))
