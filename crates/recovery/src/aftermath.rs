@@ -2,8 +2,8 @@
 
 use crate::engine::History;
 use crate::strays::strays;
-use calma_host::{Live, Tree as _};
 use calma_host::ground::{Ground, ProcessLine, processes};
+use calma_host::{Live, Tree as _};
 use calma_record::Text;
 use calma_record::step::{Ended, Step, Target};
 use serde_json::Value;
@@ -28,7 +28,9 @@ pub fn watch(host: &Live, history: &History, since: u64, seconds: u64, stop: &dy
             (Target::File { path, .. }, _) => drop(paths.insert(path.clone())),
             (Target::Tree(_), "kill") => programs.extend(ended(&past.intent.undo.0)),
             // Only what came to hold can come back.
-            _ if past.done.as_ref().is_some_and(|done| done.ended == Ended::Done) => changed.push(&past.intent.step),
+            _ if past.done.as_ref().is_some_and(|done| done.ended == Ended::Done) => {
+                changed.push(&past.intent.step)
+            }
             _ => {}
         }
     }
@@ -75,7 +77,8 @@ fn returned(host: &Live, step: &Step) -> Option<String> {
             let now = read(path)?;
             let now = if now.starts_with(b"enabled") { &b"1"[..] } else { now.trim_ascii() };
             let off = now.starts_with(b"disabled") && *value == "0";
-            let words = |text: &[u8]| text.split(u8::is_ascii_whitespace).map(<[u8]>::to_vec).collect::<Vec<_>>();
+            let words =
+                |text: &[u8]| text.split(u8::is_ascii_whitespace).map(<[u8]>::to_vec).collect::<Vec<_>>();
             (!off && words(now) != words(value.as_bytes()))
                 .then(|| format!("{path} is \"{}\" again", Text::from(now)))
         }

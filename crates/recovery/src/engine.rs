@@ -221,7 +221,10 @@ impl<'a> Engine<'a> {
             return Ok(Vec::new());
         }
         let intents: Vec<Intent> = under.iter().map(|one| one.intent.clone()).collect();
-        let promised = Permit::obtain(&mut JournalLedger { journal: &self.journal, elsewhere: &self.elsewhere }, &intents);
+        let promised = Permit::obtain(
+            &mut JournalLedger { journal: &self.journal, elsewhere: &self.elsewhere },
+            &intents,
+        );
         let permit = match promised {
             Ok(permit) => permit,
             // Nothing was done, and the error is the case's own.

@@ -65,7 +65,13 @@ fn prepare(looking: &mut Looking<'_>, step: &Step) -> Result<Undo, Refusal> {
 }
 
 /// Puts the link `wanted` in the place of one that leads to `from`.
-fn put(acting: &mut Acting<'_>, folder: &Folder, state: &State, from: &Text, wanted: &Manifest) -> Result<(), Trouble> {
+fn put(
+    acting: &mut Acting<'_>,
+    folder: &Folder,
+    state: &State,
+    from: &Text,
+    wanted: &Manifest,
+) -> Result<(), Trouble> {
     let name = state.path.file_name();
     let beside = state.beside.as_bytes();
     whole::in_folder(acting, folder, state.folder_flags, |acting| {
@@ -105,7 +111,8 @@ fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble
     let (folder, name) = acting.ground().place(state.path.as_bytes())?;
     let was = state.manifest.link.clone().unwrap_or_default();
     let now = (acting.looking.host.clock().now().seconds(), 0);
-    let wanted = Manifest { link: Some(state.to.clone()), accessed: now, modified: now, ..state.manifest.clone() };
+    let wanted =
+        Manifest { link: Some(state.to.clone()), accessed: now, modified: now, ..state.manifest.clone() };
     if !folder.has(name) && folder.has(state.beside.as_bytes()) {
         // Cut where a file system can not exchange.
         acting.hands().rename(&folder, state.beside.as_bytes(), name)?;
@@ -117,14 +124,15 @@ fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble
 fn revert(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble> {
     let state: State = state(undo)?;
     let (folder, name) = acting.ground().place(state.path.as_bytes())?;
-    let found = whole::found_times(acting, &folder)?;
-    if !folder.has(name) && folder.has(state.beside.as_bytes()) {
-        acting.hands().rename(&folder, state.beside.as_bytes(), name)?;
-    }
-    put(acting, &folder, &state, &state.to, &state.manifest)?;
-    let ours = whole::Left::noted(acting.looking.noted);
-    whole::settle_times(acting, &folder, found, state.folder_times, ours, state.folder_flags)?;
-    Ok(Done::new("it leads where it did"))
+    whole::taking_back(acting, &folder, |acting, found| {
+        if !folder.has(name) && folder.has(state.beside.as_bytes()) {
+            acting.hands().rename(&folder, state.beside.as_bytes(), name)?;
+        }
+        put(acting, &folder, &state, &state.to, &state.manifest)?;
+        let ours = whole::Left::noted(acting.looking.noted);
+        whole::settle_times(acting, &folder, found, state.folder_times, ours, state.folder_flags)?;
+        Ok(Done::new("it leads where it did"))
+    })
 }
 
 fn verify(looking: &mut Looking<'_>, _: &Step, undo: &Undo, way: Way) -> Verdict {

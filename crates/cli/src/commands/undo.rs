@@ -62,7 +62,10 @@ pub(crate) fn run(arguments: &Undo) -> anyhow::Result<Exit> {
     let mut engine = Engine::start(&case, &host).map_err(changes::refusal)?;
     let identity = match &arguments.identity {
         Some(file) => Some(Identity::find(&places::read_text(file)?).ok_or_else(|| {
-            Refusal::wrong_use(format!("{} holds no age key", show::path(file)), "give the file that age-keygen made")
+            Refusal::wrong_use(
+                format!("{} holds no age key", show::path(file)),
+                "give the file that age-keygen made",
+            )
         })?),
         None => None,
     };

@@ -149,8 +149,7 @@ impl<'a> Files<'a> {
         } else {
             doubt
         };
-        let action =
-            if is_managers(bytes) { "unhook-unit" } else { "quarantine" };
+        let action = if is_managers(bytes) { "unhook-unit" } else { "quarantine" };
         Some((action, Target::File { path: real, seen: Some(seen) }, doubt))
     }
 
@@ -266,7 +265,8 @@ impl<'a> Files<'a> {
 
 /// Whether a file is one of a service manager, the system's or a user's (systemd.unit(5)).
 fn is_managers(path: &[u8]) -> bool {
-    MANAGER.iter().any(|start| path.starts_with(start)) || path.windows(14).any(|part| part == b"/systemd/user/")
+    MANAGER.iter().any(|start| path.starts_with(start))
+        || path.windows(14).any(|part| part == b"/systemd/user/")
 }
 
 fn strip(line: &[u8]) -> &[u8] {

@@ -92,9 +92,11 @@ fn interface(host: &Live, fact: &Value, finding: &Finding) -> Vec<Thought> {
     let mut ids: Vec<u32> =
         numbers.filter_map(Value::as_u64).filter_map(|id| u32::try_from(id).ok()).collect();
     let filters = column(fact, "filters").and_then(Value::as_array).into_iter().flatten();
-    ids.extend(filters.filter_map(Value::as_str).filter_map(|words| {
-        words.rsplit_once("(program ")?.1.strip_suffix(')')?.parse::<u32>().ok()
-    }));
+    ids.extend(
+        filters
+            .filter_map(Value::as_str)
+            .filter_map(|words| words.rsplit_once("(program ")?.1.strip_suffix(')')?.parse::<u32>().ok()),
+    );
     ids.sort_unstable();
     ids.dedup();
     ids.into_iter().filter_map(|id| program(host, id, finding)).collect()
@@ -176,7 +178,8 @@ pub(super) fn alternative(host: &Live, link: &Text, leads: &Text) -> Option<Text
         let priority = lines.next().and_then(|line| std::str::from_utf8(line).ok()?.trim().parse().ok());
         lines.by_ref().take(along).for_each(drop);
         let choice = Text::from(choice);
-        let own = [&b"/usr/"[..], b"/bin/", b"/sbin/", b"/lib"].iter().any(|at| choice.as_bytes().starts_with(at));
+        let own =
+            [&b"/usr/"[..], b"/bin/", b"/sbin/", b"/lib"].iter().any(|at| choice.as_bytes().starts_with(at));
         let there = own && choice != *leads && host.meta_followed(choice.as_bytes()).is_ok();
         let priority: i64 = priority.unwrap_or(0);
         if there && best.as_ref().is_none_or(|(most, _)| *most < priority) {
