@@ -160,7 +160,7 @@ fn a_full_a_read_only_and_a_failing_disk_lose_nothing() {
         assert_eq!(difference(&before, &dump(Path::new(TREE))), "", "{said}");
         // The case's own disk is full.
         let before = build(14, 3000);
-        sh("mount -t tmpfs -o size=2M none /mnt/case/evidence");
+        sh("mount -t tmpfs -o size=2M,mode=700 none /mnt/case/evidence");
         let (code, said) = calma(&DO[..6]);
         assert_eq!(code, Some(5), "{said}");
         assert_eq!(difference(&before, &dump(Path::new(TREE))), "", "{said}");
@@ -190,7 +190,7 @@ fn a_full_a_read_only_and_a_failing_disk_lose_nothing() {
 fn a_disk_that_is_pulled_in_the_middle_loses_nothing() {
     isolated("a_disk_that_is_pulled_in_the_middle_loses_nothing", || {
         let mut went = 0;
-        for delay in (0..24_u64).map(|n| n * 4) {
+        for delay in (0..24_u64).map(|n| n * 9) {
             let before = build(14, 300);
             let mut run = command(DO).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             std::thread::sleep(Duration::from_millis(delay));
