@@ -76,7 +76,8 @@ fn returned(side: &dyn Side, step: &Step) -> Result<Option<String>, SideError> {
     Ok(match &step.target {
         Target::Line { path, line, instead, .. } if instead.as_ref() != Some(line) => {
             let Some(text) = side.read(path)? else { return Ok(None) };
-            let mut lines = text.as_bytes().split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+            let mut lines =
+                text.as_bytes().split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
             lines.any(|there| there == line.as_bytes()).then(|| format!("the line is in {path} again"))
         }
         Target::Link { path, to, .. } => {

@@ -165,8 +165,15 @@ fn carry_out(
     if arguments.even_databases {
         engine.even_databases().map_err(|error| machine.refusal(error, case))?;
     }
-    if let Some(Target(disk, recipient)) = target {
-        engine.send_to(Away::begin(&disk, recipient)?).map_err(|error| machine.refusal(error, case))?;
+    if let Some(Target { disk, device, recipient }) = target {
+        let away = Away::begin(&disk, recipient)?;
+        if away.device() != Some(device) {
+            return Err(Refusal::new(
+                format!("the disk at {} was taken away", show::path(&disk)),
+                "put it in again, mount it, and try again",
+            ));
+        }
+        engine.send_to(away).map_err(|error| machine.refusal(error, case))?;
     }
     let first = engine.history().steps().last().map_or(1, |past| past.intent.id + 1);
     let (mut failed, mut refused) = (0, 0);
