@@ -39,9 +39,13 @@ pub(crate) fn allows(host: &dyn Host, keep_off: &KeepOff, members: &[ProcessLine
                 || stop.replace("PID", &line.pid.to_string()),
                 |unit| format!("systemctl stop {unit}"),
             );
-            let why = format!("process {} is the database server {server}, which may be in the middle of a write", line.pid);
-            return Err(Refusal::new(why)
-                .instead(format!("stop it cleanly first: {stop}; or give --even-databases")));
+            let why = format!(
+                "process {} is the database server {server}, which may be in the middle of a write",
+                line.pid
+            );
+            return Err(
+                Refusal::new(why).instead(format!("stop it cleanly first: {stop}; or give --even-databases"))
+            );
         }
     }
     Ok(())
@@ -69,10 +73,14 @@ mod tests {
 
     #[test]
     fn servers_are_known_by_their_program_and_its_place() {
-        for program in ["/usr/sbin/mariadbd", "/usr/lib/postgresql/15/bin/postgres", "/opt/redis/redis-server"] {
+        for program in
+            ["/usr/sbin/mariadbd", "/usr/lib/postgresql/15/bin/postgres", "/opt/redis/redis-server"]
+        {
             assert!(server(program.as_bytes()).is_some(), "{program}");
         }
-        for program in ["/tmp/.x/mysqld", "/usr/sbin/mysqld (deleted)", "/usr/bin/mysql", "", "/usr/sbin/nginx"] {
+        for program in
+            ["/tmp/.x/mysqld", "/usr/sbin/mysqld (deleted)", "/usr/bin/mysql", "", "/usr/sbin/nginx"]
+        {
             assert!(server(program.as_bytes()).is_none(), "{program}");
         }
     }

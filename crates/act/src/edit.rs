@@ -129,7 +129,8 @@ fn change(
     let (beside, flags) = (state.beside.as_bytes(), state.manifest.flags.unwrap_or(0));
     whole::in_folder(acting, folder, state.folder_flags, |acting| {
         let (current, digest) = bytes_now(folder, name)?;
-        let mid_way = acting.looking.noted.iter().any(|note| note.get("in-place") == Some(&json!(state.path)));
+        let mid_way =
+            acting.looking.noted.iter().any(|note| note.get("in-place") == Some(&json!(state.path)));
         if digest != from.digest && digest != to.digest && !mid_way {
             return Err(Trouble::new("the file was changed by someone else since; it is left alone"));
         }

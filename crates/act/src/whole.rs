@@ -118,7 +118,12 @@ pub(crate) fn remake(
 }
 
 /// Writes kept bytes to where they were, holes left out.
-fn fill(acting: &mut Acting<'_>, file: &NewFile, was: &Manifest, mut from: Box<dyn Read>) -> Result<(), Trouble> {
+fn fill(
+    acting: &mut Acting<'_>,
+    file: &NewFile,
+    was: &Manifest,
+    mut from: Box<dyn Read>,
+) -> Result<(), Trouble> {
     let mut buffer = vec![0; 1 << 17];
     let broken =
         |error: std::io::Error| Trouble::new(format!("the case does not give its bytes back: {error}"));

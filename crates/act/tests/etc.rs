@@ -72,7 +72,11 @@ const SITUATIONS: &[Situation] = &[
             common::situation::set_time(&at.join("alternatives"), 700_000_000);
         },
         action: "set-link",
-        target: |at| Target::Link { path: text(&at.join("alternatives/editor")), to: "/bin/sh".into(), seen: None },
+        target: |at| Target::Link {
+            path: text(&at.join("alternatives/editor")),
+            to: "/bin/sh".into(),
+            seen: None,
+        },
     },
 ];
 
@@ -92,7 +96,8 @@ fn what_would_do_harm_is_refused() {
         accounts(&at);
         std::fs::create_dir(at.join("modprobe.d")).unwrap();
         write(at.join("modprobe.d/calma-taken.conf"), b"", 0o644, 1_000_000_000);
-        let member = |account: &str, group: &str| Target::Member { account: account.into(), group: group.into() };
+        let member =
+            |account: &str, group: &str| Target::Member { account: account.into(), group: group.into() };
         let module = |name: &str| Target::Module { name: name.into() };
         for (action, target, why) in [
             ("lock-account", Target::Account { name: "root".into() }, "lock yourself out"),
@@ -105,7 +110,11 @@ fn what_would_do_harm_is_refused() {
             ("block-module", module("../../x"), "no name"),
             ("block-module", module(""), "no name"),
             ("block-module", module("taken"), "already"),
-            ("set-link", Target::Link { path: "/etc/shadow".into(), to: "/bin/sh".into(), seen: None }, "no symbolic link"),
+            (
+                "set-link",
+                Target::Link { path: "/etc/shadow".into(), to: "/bin/sh".into(), seen: None },
+                "no symbolic link",
+            ),
         ] {
             let refusal = Stage::new(action, target.clone()).prepare().unwrap_err();
             assert!(refusal.why.contains(why), "{action} {target:?}: {refusal:?}");

@@ -10,7 +10,9 @@
 mod common;
 
 use calma_record::step::{Target, Way};
-use common::situation::{ACCESS, CAPABILITY, Situation, attribute, every_situation, file, flags, line, set_time, text, write};
+use common::situation::{
+    ACCESS, CAPABILITY, Situation, attribute, every_situation, file, flags, line, set_time, text, write,
+};
 use common::{Stage, isolated};
 use std::os::unix::fs::symlink;
 use std::path::Path;

@@ -38,7 +38,8 @@ fn a_setting_is_put_back() {
         let path = "/proc/sys/net/ipv4/ip_forward";
         let now = || std::fs::read_to_string(path).unwrap().trim().to_owned();
         std::fs::write(path, "1").unwrap();
-        let target = |value: &str| Target::Setting { path: path.into(), value: value.into(), seen: Some("1".into()) };
+        let target =
+            |value: &str| Target::Setting { path: path.into(), value: value.into(), seen: Some("1".into()) };
         let mut stage = Stage::new("set-sysctl", target("0"));
         stage.prepare().unwrap();
         assert_eq!(now(), "1", "preparing changed something");
@@ -66,7 +67,8 @@ fn a_setting_is_put_back() {
         std::fs::write(timeout, "45").unwrap();
         assert!(stage.try_apply().unwrap_err().0.contains("another value"));
         assert_eq!(std::fs::read_to_string(timeout).unwrap().trim(), "45");
-        for place in ["/etc/passwd", "/proc/sys/../../etc/passwd", "/proc/sysrq-trigger", "/sys/power/state"] {
+        for place in ["/etc/passwd", "/proc/sys/../../etc/passwd", "/proc/sysrq-trigger", "/sys/power/state"]
+        {
             let target = Target::Setting { path: place.into(), value: "1".into(), seen: None };
             assert!(Stage::new("set-sysctl", target).prepare().is_err(), "{place}");
         }
@@ -140,7 +142,9 @@ fn a_group_of_the_old_freezer_is_frozen_as_a_whole() {
             return;
         }
         let outside = std::env::var("CALMA_TEST_INSIDE").unwrap_or_default().len();
-        let group = OldGroup(top.join(format!("calma-test-{outside}-{:?}", Instant::now()).replace([' ', '{', '}', ':', ','], "")));
+        let group = OldGroup(top.join(
+            format!("calma-test-{outside}-{:?}", Instant::now()).replace([' ', '{', '}', ':', ','], ""),
+        ));
         std::fs::create_dir(&group.0).unwrap();
         let place = group.0.join("cgroup.procs");
         let mut victim = shell(&format!("echo 0 >{}; while :; do sleep 0.01; done", place.display()));
@@ -184,7 +188,9 @@ fn a_session_is_ended_with_what_it_left_behind() {
         let other = shell("echo 4712 >/proc/self/loginuid || exit 1; sleep 1000 & wait");
         let marked = |uid: &str| -> Vec<u32> {
             let all = processes().unwrap().into_iter().filter(|line| !line.is_gone());
-            let its = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/loginuid")).is_ok_and(|text| text == uid);
+            let its = |pid: &u32| {
+                std::fs::read_to_string(format!("/proc/{pid}/loginuid")).is_ok_and(|text| text == uid)
+            };
             all.map(|line| line.pid).filter(its).collect()
         };
         wait_for("they start", || marked("4711").len() == 3 && marked("4712").len() == 2);
@@ -221,7 +227,10 @@ fn a_database_is_asked_to_stop_first() {
         let target = || Target::Tree(process(victim.id()).unwrap().identity());
         for action in ["freeze", "kill"] {
             let refusal = Stage::new(action, target()).prepare().unwrap_err();
-            assert!(refusal.why.contains("mariadbd") && refusal.instead.contains("shutdown"), "{action}: {refusal:?}");
+            assert!(
+                refusal.why.contains("mariadbd") && refusal.instead.contains("shutdown"),
+                "{action}: {refusal:?}"
+            );
         }
         Stage::new("preserve", target()).prepare().unwrap();
         let mut stage = Stage::new("kill", target());

@@ -42,9 +42,9 @@ impl Identity {
     /// Finds the first identity in a key file of age; `None` if there is none.
     pub fn find(text: &str) -> Option<Self> {
         let lines = text.lines().map(str::trim).filter(|line| line.starts_with("AGE-SECRET-KEY-1"));
-        lines.filter(|line| !line.chars().any(|c| c.is_ascii_lowercase())).find_map(|line| {
-            bech32(&line.to_ascii_lowercase(), "age-secret-key-").map(Self)
-        })
+        lines
+            .filter(|line| !line.chars().any(|c| c.is_ascii_lowercase()))
+            .find_map(|line| bech32(&line.to_ascii_lowercase(), "age-secret-key-").map(Self))
     }
 
     /// Who it belongs to.
@@ -65,9 +65,12 @@ fn bech32(text: &str, prefix: &str) -> Option<[u8; 32]> {
         const GENERATORS: [u32; 5] = [0x3b6a_57b2, 0x2650_8e6d, 0x1ea1_19fa, 0x3d42_33dd, 0x2a14_62b3];
         let top = sum >> 25;
         let next = ((sum & 0x01ff_ffff) << 5) ^ u32::from(value);
-        GENERATORS.iter().enumerate().fold(next, |sum, (bit, generator)| {
-            if top >> bit & 1 == 1 { sum ^ generator } else { sum }
-        })
+        GENERATORS.iter().enumerate().fold(
+            next,
+            |sum, (bit, generator)| {
+                if top >> bit & 1 == 1 { sum ^ generator } else { sum }
+            },
+        )
     });
     if sum != 1 {
         return None;
@@ -103,7 +106,8 @@ fn cipher(key: &[u8; 32]) -> ChaCha20Poly1305 {
 }
 
 fn header_mac(file_key: &[u8], header: &str) -> io::Result<Hmac<Sha256>> {
-    let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(&derive(file_key, &[], "header")).map_err(io::Error::other)?;
+    let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(&derive(file_key, &[], "header"))
+        .map_err(io::Error::other)?;
     mac.update(header.as_bytes());
     Ok(mac)
 }
@@ -238,7 +242,9 @@ impl<R: BufRead> Opening<R> {
             if let (Some(share), Ok(body)) = (share, BASE64.decode(&body)) {
                 let shared = MontgomeryPoint(share).mul_clamped(identity.0);
                 let wrap = wrapping(shared, &share, &own);
-                let opened = wrap.and_then(|wrap| cipher(&wrap).decrypt(Nonce::from_slice(&[0; 12]), body.as_slice()).ok());
+                let opened = wrap.and_then(|wrap| {
+                    cipher(&wrap).decrypt(Nonce::from_slice(&[0; 12]), body.as_slice()).ok()
+                });
                 found = found.or(opened);
             }
         };
@@ -336,7 +342,13 @@ mod tests {
             Recipient::parse("age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"),
             Some(one.recipient())
         );
-        for text in ["", "age1", "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwk", "ssh-ed25519 AAAA", "AGE1ZV"] {
+        for text in [
+            "",
+            "age1",
+            "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwk",
+            "ssh-ed25519 AAAA",
+            "AGE1ZV",
+        ] {
             assert!(Recipient::parse(text).is_none(), "{text}");
         }
         assert!(Identity::find("AGE-SECRET-KEY-1GFPYY").is_none());

@@ -96,7 +96,8 @@ impl Away {
             read.map_err(|error| folder.fault("can not read", LIST, error))?;
         }
         // A line that a power cut left half is none; what it named is stored again under the same name.
-        let listed = text.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        let listed =
+            text.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
         Ok(Self { folder, recipient: None, identity, listed, unsettled: Vec::new() })
     }
 
@@ -119,7 +120,12 @@ impl Away {
     ///
     /// # Errors
     /// When it can not be read or written to its end; nothing of it is left then.
-    pub fn keep(&mut self, path: &Text, manifest: &Manifest, from: &mut dyn Read) -> Result<(Digest, u64), CaseError> {
+    pub fn keep(
+        &mut self,
+        path: &Text,
+        manifest: &Manifest,
+        from: &mut dyn Read,
+    ) -> Result<(Digest, u64), CaseError> {
         let unfinished = format!("unfinished-{}-{}.part", std::process::id(), self.unsettled.len());
         self.folder.remove(&unfinished);
         let file = self.folder.create_new(&unfinished)?;
@@ -142,7 +148,8 @@ impl Away {
             self.folder.remove(&unfinished);
             return Err(error);
         }
-        let listed = Listed { digest, stored, name, path: path.clone(), at: now(), manifest: manifest.clone() };
+        let listed =
+            Listed { digest, stored, name, path: path.clone(), at: now(), manifest: manifest.clone() };
         self.unsettled.push((file, listed));
         Ok((digest, size))
     }
@@ -186,13 +193,16 @@ impl Away {
             let again = self.folder.read(&one.name).map(crate::evidence::digest)?;
             match again {
                 Ok(digest) if digest == one.stored => {}
-                Ok(_) => return Err(CaseError::NotKept("the disk does not give back what was written to it")),
+                Ok(_) => {
+                    return Err(CaseError::NotKept("the disk does not give back what was written to it"));
+                }
                 Err(error) => return Err(self.folder.fault("can not read again", &one.name, error)),
             }
         }
         let mut text = Vec::new();
         for (_, one) in &self.unsettled {
-            serde_json::to_writer(&mut text, one).map_err(|error| self.folder.fault("can not write", LIST, error.into()))?;
+            serde_json::to_writer(&mut text, one)
+                .map_err(|error| self.folder.fault("can not write", LIST, error.into()))?;
             text.push(b'\n');
         }
         let mut list = self.folder.append(LIST)?;
@@ -252,7 +262,8 @@ struct Checked {
 impl Read for Checked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.from.read(buffer)?;
-        if self.from.length > LARGEST || (n == 0 && !buffer.is_empty() && self.from.digest() != self.expected) {
+        if self.from.length > LARGEST || (n == 0 && !buffer.is_empty() && self.from.digest() != self.expected)
+        {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "this file was changed"));
         }
         Ok(n)

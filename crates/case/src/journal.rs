@@ -149,7 +149,13 @@ impl Journal {
     }
 
     /// Keeps a piece of which the first bytes fill the buffer, part by part.
-    fn large(&mut self, id: u32, place: &Text, buffer: &mut [u8], from: &mut dyn Read) -> Result<Kept, CaseError> {
+    fn large(
+        &mut self,
+        id: u32,
+        place: &Text,
+        buffer: &mut [u8],
+        from: &mut dyn Read,
+    ) -> Result<Kept, CaseError> {
         let refused = |left: Left| match left {
             Some(why) => Err(CaseError::NotKept(why)),
             None => Ok(()),

@@ -96,7 +96,8 @@ const TOGETHER: usize = 8;
 fn syncfs_tells_errors() -> bool {
     let name = rustix::system::uname();
     let release = name.release().to_string_lossy().into_owned();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|text| text.parse::<u32>().unwrap_or(0));
+    let mut numbers =
+        release.split(|c: char| !c.is_ascii_digit()).map(|text| text.parse::<u32>().unwrap_or(0));
     (numbers.next(), numbers.next()) >= (Some(5), Some(8))
 }
 
@@ -172,7 +173,10 @@ impl Pieces {
     fn check(&self, digest: &Digest) -> Result<(), CaseError> {
         let (folder, name) = evidence::place(digest);
         let piece = Piece::open(&self.evidence.sub(&folder)?, &name, *digest)?;
-        piece.check().map(drop).map_err(|error| self.evidence.fault("what was kept does not come back from", &name, error))
+        piece
+            .check()
+            .map(drop)
+            .map_err(|error| self.evidence.fault("what was kept does not come back from", &name, error))
     }
 
     /// Takes bytes of piece `id`. Some reason, when they are left out.

@@ -133,7 +133,9 @@ impl StreamWriter {
     /// Names pieces of evidence that the keeper itself has stored, all of them or none.
     pub(crate) fn kept(&mut self, pieces: &[(Kept, Blob)]) -> Result<(), CaseError> {
         self.still_there()?;
-        let notes = (self.notes..).zip(pieces).map(|(number, (_, blob))| Line::note(number, Body::Blob(blob.clone())));
+        let notes = (self.notes..)
+            .zip(pieces)
+            .map(|(number, (_, blob))| Line::note(number, Body::Blob(blob.clone())));
         let mut lines: Vec<Line> = pieces.iter().map(|(kept, _)| Line::Kept(kept.clone())).collect();
         lines.extend(notes);
         self.chain.put_lines(&lines).map_err(|error| self.fault(error))?;

@@ -207,7 +207,10 @@ pub(crate) fn places(case: &str, to: Option<&Path>, encrypted: bool, disks: &[ca
         None => {
             out.push_str(&wrap("  ", &format!("Quarantined files go into the case, {case}.")));
             for disk in fits {
-                out.push_str(&wrap("  ", &format!("They can go to {} instead: --to {}", words(disk), show::path(&disk.mounted_at))));
+                out.push_str(&wrap(
+                    "  ",
+                    &format!("They can go to {} instead: --to {}", words(disk), show::path(&disk.mounted_at)),
+                ));
             }
         }
     }

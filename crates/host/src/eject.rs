@@ -24,10 +24,24 @@ pub enum EjectError {
 /// With the reason; what could be brought to the disk is there all the same.
 pub fn eject(point: &[u8]) -> Result<(), EjectError> {
     let error = |call| move |errno| EjectError::Host(HostError::errno(call, point, errno));
-    let point_now = rustix::fs::openat(CWD, point, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(error("open"))?;
-    let path = rustix::fs::readlinkat(CWD, through(&point_now).as_slice(), Vec::new()).map_err(error("readlink"))?;
-    let essential = [&b"/"[..], b"/proc", b"/sys", b"/dev", b"/run", b"/usr", b"/boot", b"/home", b"/var", b"/etc", b"/tmp"];
+    let point_now =
+        rustix::fs::openat(CWD, point, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(error("open"))?;
+    let path =
+        rustix::fs::readlinkat(CWD, through(&point_now).as_slice(), Vec::new()).map_err(error("readlink"))?;
+    let essential = [
+        &b"/"[..],
+        b"/proc",
+        b"/sys",
+        b"/dev",
+        b"/run",
+        b"/usr",
+        b"/boot",
+        b"/home",
+        b"/var",
+        b"/etc",
+        b"/tmp",
+    ];
     if essential.contains(&path.as_bytes()) || !is_mounted(path.as_bytes()) {
         return Err(EjectError::NoDisk);
     }
@@ -55,7 +69,9 @@ fn is_mounted(path: &[u8]) -> bool {
             b => vec![*b],
         })
         .collect();
-    text.unwrap_or_default().split(|b| *b == b'\n').any(|line| line.split(|b| *b == b' ').nth(4) == Some(&escaped))
+    text.unwrap_or_default()
+        .split(|b| *b == b'\n')
+        .any(|line| line.split(|b| *b == b' ').nth(4) == Some(&escaped))
 }
 
 /// Processes whose folder, program or open files lie on a device.

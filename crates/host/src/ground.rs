@@ -16,10 +16,10 @@ pub use files::{Layout, ReadFile};
 pub use groups::Group;
 pub use memory::{Memory, Region, regions};
 pub use processes::{ProcessLine, process, processes};
-pub use sockets::socket;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
+pub use sockets::socket;
 
 /// The tree of files that is acted on; paths in it are absolute.
 #[derive(Debug)]

@@ -36,7 +36,9 @@ pub fn watch(
             (Target::File { path, .. }, _) => drop(paths.insert(path.clone())),
             (Target::Tree(_), "kill") => programs.extend(ended(&past.intent.undo.0)),
             // Only what came to hold can come back.
-            _ if past.done.as_ref().is_some_and(|done| done.ended == Ended::Done) => changed.push(&past.intent.step),
+            _ if past.done.as_ref().is_some_and(|done| done.ended == Ended::Done) => {
+                changed.push(&past.intent.step)
+            }
             _ => {}
         }
     }
@@ -74,7 +76,8 @@ fn returned(side: &dyn Side, step: &Step) -> Result<Option<String>, SideError> {
     Ok(match &step.target {
         Target::Line { path, line, instead, .. } if instead.as_ref() != Some(line) => {
             let Some(text) = side.read(path)? else { return Ok(None) };
-            let mut lines = text.as_bytes().split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+            let mut lines =
+                text.as_bytes().split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
             lines.any(|there| there == line.as_bytes()).then(|| format!("the line is in {path} again"))
         }
         Target::Link { path, to, .. } => {
@@ -86,7 +89,8 @@ fn returned(side: &dyn Side, step: &Step) -> Result<Option<String>, SideError> {
             let now = now.as_bytes();
             let now = if now.starts_with(b"enabled") { &b"1"[..] } else { now.trim_ascii() };
             let off = now.starts_with(b"disabled") && *value == "0";
-            let words = |text: &[u8]| text.split(u8::is_ascii_whitespace).map(<[u8]>::to_vec).collect::<Vec<_>>();
+            let words =
+                |text: &[u8]| text.split(u8::is_ascii_whitespace).map(<[u8]>::to_vec).collect::<Vec<_>>();
             (!off && words(now) != words(value.as_bytes()))
                 .then(|| format!("{path} is \"{}\" again", Text::from(now)))
         }

@@ -9,8 +9,8 @@ mod history;
 mod keeping;
 
 use crate::side::{Errand, Report, Side, SideError, Stage, Taken};
-use calma_case::{Away, Case, CaseError, Identity, PlaceKind, now};
 use calma_act::Trouble;
+use calma_case::{Away, Case, CaseError, Identity, PlaceKind, now};
 use calma_record::Text;
 use calma_record::step::{Ended, Entry, Intent, Outcome, Plan, Refusal, Step, Target, Undo, Undoable, Way};
 pub use history::{History, Past, Stands};

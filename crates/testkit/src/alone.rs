@@ -7,11 +7,15 @@ const INSIDE: &str = "CALMA_TEST_INSIDE";
 /// Runs the test `name` of this test program again in namespaces of its own, once that is seen to be so; `work` runs inside.
 /// When it ends, however, the kernel removes every process and mount of it.
 pub fn isolated(name: &str, work: impl FnOnce()) {
-    let own = || ["pid", "mnt", "net"].map(|kind| std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap());
+    let own =
+        || ["pid", "mnt", "net"].map(|kind| std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap());
     if let Some(outer) = std::env::var_os(INSIDE) {
         let outer = outer.to_string_lossy().into_owned();
         for namespace in own() {
-            assert!(!outer.contains(&namespace.display().to_string()), "not in a namespace of its own: {namespace:?}");
+            assert!(
+                !outer.contains(&namespace.display().to_string()),
+                "not in a namespace of its own: {namespace:?}"
+            );
         }
         assert!(std::process::id() < 100, "not in a pid namespace of its own");
         return work();
@@ -24,7 +28,12 @@ pub fn isolated(name: &str, work: impl FnOnce()) {
     let outer = own().map(|namespace| namespace.display().to_string()).join(" ");
     let status = Command::new("unshare")
         .args(["--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc"])
-        .args(["sh", "-c", "mount -t tmpfs none /run && mount -t tmpfs none /mnt && ip link set lo up && \"$@\"; exit $?", "sh"])
+        .args([
+            "sh",
+            "-c",
+            "mount -t tmpfs none /run && mount -t tmpfs none /mnt && ip link set lo up && \"$@\"; exit $?",
+            "sh",
+        ])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture", "--test-threads", "1"])
         .env(INSIDE, outer)

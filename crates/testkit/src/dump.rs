@@ -43,7 +43,12 @@ pub fn dump(root: &Path) -> Vec<String> {
                 let all = [(0, manifest.size)];
                 open.open(name.as_bytes()).unwrap().data(&all).read_to_end(&mut bytes).unwrap();
             }
-            lines.push(format!("{} {manifest:?} {} {:?}", path.display(), Digest::of(&bytes), attributes(&path)));
+            lines.push(format!(
+                "{} {manifest:?} {} {:?}",
+                path.display(),
+                Digest::of(&bytes),
+                attributes(&path)
+            ));
         }
     }
     lines.sort();

@@ -86,9 +86,7 @@ const SITUATIONS: &[Situation] = &[
         action: "destroy-socket",
         setup: "setsid python3 -c 'import socket,time\nl=socket.create_server((\"127.0.0.1\",4711));a=socket.create_connection((\"127.0.0.1\",4711));b=l.accept()[0];print(a.getsockname()[1],flush=True);time.sleep(100000)' >/run/port 2>&1 </dev/null & \
                 sleep 1; cat /run/port",
-        target: |said| {
-            json!({ "socket": { "protocol": "tcp", "local": format!("127.0.0.1:{said}"), "remote": "127.0.0.1:4711" } })
-        },
+        target: |said| json!({ "socket": { "protocol": "tcp", "local": format!("127.0.0.1:{said}"), "remote": "127.0.0.1:4711" } }),
         changes: &["socket ESTAB 127.0.0.1"],
         lost: &["socket ESTAB 127.0.0.1"],
         clean: "pkill -9 -f create_server; rm /run/port; true",
@@ -114,7 +112,12 @@ const SITUATIONS: &[Situation] = &[
         setup: "mkdir -p /var/tmp/hidden /var/tmp/over; echo x >/var/tmp/hidden/f; mount --bind /var/tmp/over /var/tmp/hidden; \
                 mount -o remount,bind,ro,nosuid /var/tmp/hidden; echo /var/tmp/hidden",
         target: |said| json!({ "mount": { "point": said } }),
-        changes: &["mount /var/tmp/hidden", "/var/tmp/hidden/f", "/var/tmp/hidden  ", "unit var-tmp-hidden.mount"],
+        changes: &[
+            "mount /var/tmp/hidden",
+            "/var/tmp/hidden/f",
+            "/var/tmp/hidden  ",
+            "unit var-tmp-hidden.mount",
+        ],
         lost: &[],
         clean: "umount /var/tmp/hidden; rm -r /var/tmp/hidden /var/tmp/over",
     },
@@ -130,9 +133,7 @@ const SITUATIONS: &[Situation] = &[
     Situation {
         action: "edit-line",
         setup: "printf '* * * * * root /tmp/.x\\n' >>/etc/crontab; python3 -c 'import os; os.setxattr(\"/etc/crontab\", \"user.label\", b\"kept\")'; echo -",
-        target: |_| {
-            json!({ "line": { "path": "/etc/crontab", "line": "* * * * * root /tmp/.x", "instead": null, "seen": null } })
-        },
+        target: |_| json!({ "line": { "path": "/etc/crontab", "line": "* * * * * root /tmp/.x", "instead": null, "seen": null } }),
         changes: &["/etc/crontab", "/etc "],
         lost: &[],
         clean: "sed -i '/tmp..x/d' /etc/crontab",
@@ -232,8 +233,10 @@ fn difference(before: &[String], after: &[String]) -> Vec<String> {
 
 /// What is wrong with a difference; empty if it is exactly what was said.
 fn wrong(found: &[String], said: &[&str]) -> String {
-    let more: Vec<&String> = found.iter().filter(|line| !said.iter().any(|word| line.contains(word))).collect();
-    let less: Vec<&&str> = said.iter().filter(|word| !found.iter().any(|line| line.contains(**word))).collect();
+    let more: Vec<&String> =
+        found.iter().filter(|line| !said.iter().any(|word| line.contains(word))).collect();
+    let less: Vec<&&str> =
+        said.iter().filter(|word| !found.iter().any(|line| line.contains(**word))).collect();
     if more.is_empty() && less.is_empty() {
         return String::new();
     }
@@ -247,7 +250,11 @@ fn every_action_changes_what_it_says_and_can_be_taken_back() {
     }
     // One that is machine-wide is tried in the guest (tests/guest_acts.rs).
     for action in calma_act::actions::ALL.iter().filter(|action| action.card.name != "detach-program") {
-        assert!(SITUATIONS.iter().any(|one| one.action == action.card.name), "{} has no situation", action.card.name);
+        assert!(
+            SITUATIONS.iter().any(|one| one.action == action.card.name),
+            "{} has no situation",
+            action.card.name
+        );
     }
     let bed = Bed::booted(Release::Bookworm);
     bed.run("systemctl stop 'apt-daily*.timer' 'dpkg-db-backup.timer' 'fstrim.timer' 'e2scrub_all.timer' 'systemd-tmpfiles-clean.timer' 2>/dev/null");
@@ -262,11 +269,13 @@ fn every_action_changes_what_it_says_and_can_be_taken_back() {
         let said = set.text().lines().last().unwrap_or_default().to_owned();
         eprintln!("{action}: {said}");
         assert!(!said.is_empty(), "{action}: {set}");
-        let step = json!({ "number": 1, "action": action, "target": (situation.target)(&said), "ticked": true });
+        let step =
+            json!({ "number": 1, "action": action, "target": (situation.target)(&said), "ticked": true });
         let plan = json!({ "schema": 1, "host": "srv", "boot": boot, "made": "2026-01-01T00:00:00Z", "steps": [step] });
         bed.put("/root/plan.json", plan.to_string().as_bytes(), 0o600);
         let before = state(&bed);
-        let arguments = ["contain", "--case", "/root/case", "--plan", "/root/plan.json", "--yes", "--watch", "0"];
+        let arguments =
+            ["contain", "--case", "/root/case", "--plan", "/root/plan.json", "--yes", "--watch", "0"];
         let done = bed.calma(&arguments);
         let after = state(&bed);
         let undone = bed.calma(&["undo", "--case", "/root/case", "--all", "--yes"]);

@@ -37,7 +37,11 @@ impl Polls {
         eprintln!("nginx served {} times, sshd {} times", count("nginx yes"), count("sshd yes"));
         assert!(count("nginx yes") > 60 && count("sshd yes") > 60, "{polls}");
         assert_eq!(count("nginx no") + count("sshd no"), 0, "{polls}");
-        assert_eq!(bed.run("find /run/alive/cron -mmin -1.2 | wc -l").text().trim(), "1", "cron starts nothing");
+        assert_eq!(
+            bed.run("find /run/alive/cron -mmin -1.2 | wc -l").text().trim(),
+            "1",
+            "cron starts nothing"
+        );
     }
 }
 

@@ -42,7 +42,8 @@ fn build(disk: u32, files: u32) -> Vec<String> {
         doubt: String::new(),
     };
     let boot = calma_host::ground::boot();
-    let plan = Plan { schema: 1, host: "test".into(), boot, steps: (1..=5).map(step).collect(), ..Plan::default() };
+    let plan =
+        Plan { schema: 1, host: "test".into(), boot, steps: (1..=5).map(step).collect(), ..Plan::default() };
     std::fs::write("/mnt/plan", serde_json::to_string(&plan).unwrap()).unwrap();
     dump(Path::new(TREE))
 }
@@ -88,7 +89,11 @@ fn files_go_to_another_disk_and_come_back() {
         assert!(said.contains("/mnt/stick (ext4,") && said.contains("calma eject"), "{said}");
         assert_eq!(left(), "");
         assert_eq!(sh("ls /mnt/stick/calma-quarantine/*.zst | wc -l").trim(), "5");
-        assert_eq!(sh("find /mnt/case/evidence -type f | wc -l").trim(), "0", "they are on the stick, and only there");
+        assert_eq!(
+            sh("find /mnt/case/evidence -type f | wc -l").trim(),
+            "0",
+            "they are on the stick, and only there"
+        );
         // Without the stick nothing comes back, and nothing is lost.
         sh("umount /mnt/stick");
         let (code, said) = calma(&["undo", "--all", "--yes"]);
@@ -184,7 +189,15 @@ fn a_full_a_read_only_and_a_failing_disk_lose_nothing() {
 #[test]
 fn a_disk_that_is_pulled_in_the_middle_loses_nothing() {
     isolated("a_disk_that_is_pulled_in_the_middle_loses_nothing", || {
-        for (call, at) in [("renameat2", 2), ("renameat2", 5), ("fsync", 1), ("fsync", 4), ("fdatasync", 1), ("unlinkat", 1), ("unlinkat", 3)] {
+        for (call, at) in [
+            ("renameat2", 2),
+            ("renameat2", 5),
+            ("fsync", 1),
+            ("fsync", 4),
+            ("fdatasync", 1),
+            ("unlinkat", 1),
+            ("unlinkat", 3),
+        ] {
             let before = build(14, 100);
             let mut run = Command::new("strace")
                 .args(["-f", "-qq", "-o", "/dev/null", "-e"])
@@ -197,7 +210,8 @@ fn a_disk_that_is_pulled_in_the_middle_loses_nothing() {
                 .stderr(Stdio::null())
                 .spawn()
                 .unwrap();
-            let stopped = || processes().unwrap().into_iter().find(|line| line.name == "calma" && line.is_stopped());
+            let stopped =
+                || processes().unwrap().into_iter().find(|line| line.name == "calma" && line.is_stopped());
             let began = Instant::now();
             let mut held = None;
             while held.is_none() && run.try_wait().unwrap().is_none() {
@@ -233,10 +247,16 @@ fn a_disk_is_let_go_when_nothing_uses_it() {
         let mut user = Command::new("sleep").arg("1000").current_dir("/mnt/stick").spawn().unwrap();
         let eject = |at: &str| {
             let output = Command::new(binaries::calma()).args(["eject", at]).output().unwrap();
-            (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+            (
+                output.status.code(),
+                String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(),
+            )
         };
         let (code, said) = eject("/mnt/stick");
-        assert!(code == Some(4) && said.contains("do not pull it yet") && said.contains(&user.id().to_string()), "{said}");
+        assert!(
+            code == Some(4) && said.contains("do not pull it yet") && said.contains(&user.id().to_string()),
+            "{said}"
+        );
         user.kill().unwrap();
         user.wait().unwrap();
         let (code, said) = eject("/mnt/stick");

@@ -23,7 +23,9 @@ pub(super) const ACTION: Action = Action {
             _ => false,
         };
         let says = match loaded {
-            true => "blocked for the next boot; it is loaded now and stays until then: restart from known media",
+            true => {
+                "blocked for the next boot; it is loaded now and stays until then: restart from known media"
+            }
             false => "blocked for the next boot",
         };
         fresh::apply(acting, undo, says.to_owned())
@@ -38,8 +40,22 @@ pub(super) const ACTION: Action = Action {
 
 /// Modules without which a system does not come up or is not reached: a name an intruder chose to be blocked by it.
 const NEEDED: [&str; 16] = [
-    "ext4", "xfs", "btrfs", "vfat", "overlay", "dm_mod", "dm_crypt", "md_mod", "nvme", "nvme_core", "ahci", "sd_mod",
-    "virtio_blk", "virtio_net", "virtio_pci", "usbhid",
+    "ext4",
+    "xfs",
+    "btrfs",
+    "vfat",
+    "overlay",
+    "dm_mod",
+    "dm_crypt",
+    "md_mod",
+    "nvme",
+    "nvme_core",
+    "ahci",
+    "sd_mod",
+    "virtio_blk",
+    "virtio_net",
+    "virtio_pci",
+    "usbhid",
 ];
 
 fn prepare(looking: &mut Looking<'_>, step: &Step) -> Result<Undo, Refusal> {
@@ -58,7 +74,9 @@ fn prepare(looking: &mut Looking<'_>, step: &Step) -> Result<Undo, Refusal> {
     let path = format!("/etc/modprobe.d/calma-{written}.conf").into();
     // blacklist only keeps it from being loaded by what it says it can do; install also when it is asked for by name
     // (modprobe.d(5)).
-    let text = format!("# Put here by calma: this module was found in an incident.\nblacklist {written}\ninstall {written} /bin/false\n");
+    let text = format!(
+        "# Put here by calma: this module was found in an incident.\nblacklist {written}\ninstall {written} /bin/false\n"
+    );
     fresh::prepare(looking, &path, text.as_bytes())
 }
 
@@ -66,5 +84,8 @@ fn is_loaded(looking: &Looking<'_>, name: &Text) -> bool {
     let modules = looking.host.tree().read(b"/proc/modules", 4 << 20).map(|content| content.bytes);
     let same = |b: &u8| if *b == b'-' { b'_' } else { *b };
     let wanted: Vec<u8> = name.as_bytes().iter().map(same).collect();
-    modules.unwrap_or_default().split(|b| *b == b'\n').any(|line| line.split(|b| *b == b' ').next() == Some(&wanted))
+    modules
+        .unwrap_or_default()
+        .split(|b| *b == b'\n')
+        .any(|line| line.split(|b| *b == b' ').next() == Some(&wanted))
 }

@@ -86,9 +86,9 @@ fn words(at: &[Attachment]) -> String {
         .map(|one| match one {
             Attachment::Pin { .. } => "a pin",
             Attachment::Link { kind: 3, .. } | Attachment::Group { .. } => "a control group",
-            Attachment::Link { kind: 6 | 11 | 13, .. } | Attachment::Interface { .. } | Attachment::Filter { .. } => {
-                "an interface"
-            }
+            Attachment::Link { kind: 6 | 11 | 13, .. }
+            | Attachment::Interface { .. }
+            | Attachment::Filter { .. } => "an interface",
             Attachment::Link { .. } => "a place in the kernel",
         })
         .collect();
@@ -124,5 +124,7 @@ fn revert(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Troubl
     if there && attachments(state.program) == state.at {
         return Ok(Done::new("it was not detached"));
     }
-    Ok(Done::new("it can not be attached again by calma: whoever loaded it can; its instructions are in the case"))
+    Ok(Done::new(
+        "it can not be attached again by calma: whoever loaded it can; its instructions are in the case",
+    ))
 }

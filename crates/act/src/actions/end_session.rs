@@ -42,7 +42,9 @@ impl Marks {
         let group = cgroup.split(|b| *b == b'\n').find_map(|line| {
             let path = line.splitn(3, |b| *b == b':').nth(2)?;
             // logind names it session-N.scope (systemd-logind.service(8)).
-            let at = path.split(|b| *b == b'/').position(|part| part.starts_with(b"session-") && part.ends_with(b".scope"))?;
+            let at = path
+                .split(|b| *b == b'/')
+                .position(|part| part.starts_with(b"session-") && part.ends_with(b".scope"))?;
             Some(path.split(|b| *b == b'/').take(at + 1).collect::<Vec<_>>().join(&b'/'))
         });
         // 4294967295 means that nobody logged in.
@@ -51,7 +53,8 @@ impl Marks {
 
     /// Whether two processes are of one session.
     fn same(&self, other: &Self) -> bool {
-        (self.audit.is_some() && self.audit == other.audit) || (self.group.is_some() && self.group == other.group)
+        (self.audit.is_some() && self.audit == other.audit)
+            || (self.group.is_some() && self.group == other.group)
     }
 }
 
@@ -71,7 +74,8 @@ fn prepare(looking: &mut Looking<'_>, step: &Step) -> Result<Undo, Refusal> {
         .into_iter()
         .filter(|line| line.pid > 1 && !line.is_gone() && !line.kernel_thread)
         .filter(|line| {
-            below.iter().any(|one| one.identity() == line.identity()) || session.same(&Marks::of(host, line.pid))
+            below.iter().any(|one| one.identity() == line.identity())
+                || session.same(&Marks::of(host, line.pid))
         })
         .collect();
     looking.keep_off.allows(&members)?;

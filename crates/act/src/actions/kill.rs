@@ -56,7 +56,11 @@ fn prepare(looking: &mut Looking<'_>, step: &Step) -> Result<Undo, Refusal> {
 }
 
 /// What taking it back and finishing it need, of these processes.
-pub(super) fn gather(looking: &Looking<'_>, root: &ProcessName, members: &[ProcessLine]) -> Result<Undo, Refusal> {
+pub(super) fn gather(
+    looking: &Looking<'_>,
+    root: &ProcessName,
+    members: &[ProcessLine],
+) -> Result<Undo, Refusal> {
     database::allows(looking.host, looking.keep_off, members)?;
     undo(&State {
         root: root.clone(),

@@ -72,7 +72,8 @@ fn without(bytes: &[u8], account: &Text, group: &Text, first: usize) -> Option<V
                     return field.to_vec();
                 }
                 let names: Vec<&[u8]> = field.split(|b| *b == b',').collect();
-                let left: Vec<&[u8]> = names.iter().copied().filter(|name| *name != account.as_bytes()).collect();
+                let left: Vec<&[u8]> =
+                    names.iter().copied().filter(|name| *name != account.as_bytes()).collect();
                 found |= left.len() < names.len();
                 left.join(&b',')
             })
@@ -87,7 +88,11 @@ fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble
     let state: State = state(undo)?;
     let mut done = Done::default();
     for file in &state.files {
-        done = edit::apply(acting, file, "taken out; sessions that are open keep the group until they end".to_owned())?;
+        done = edit::apply(
+            acting,
+            file,
+            "taken out; sessions that are open keep the group until they end".to_owned(),
+        )?;
     }
     Ok(done)
 }
@@ -115,7 +120,8 @@ mod tests {
 
     fn edited(text: &str, account: &str, group: &str) -> Option<String> {
         let first = if text.contains('!') { 2 } else { 3 };
-        without(text.as_bytes(), &account.into(), &group.into(), first).map(|bytes| String::from_utf8(bytes).unwrap())
+        without(text.as_bytes(), &account.into(), &group.into(), first)
+            .map(|bytes| String::from_utf8(bytes).unwrap())
     }
 
     #[test]

@@ -160,9 +160,9 @@ pub(super) fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Do
     let says = match (more, state.names.len()) {
         (0, _) => "kept and removed".to_owned(),
         (all, found) if all == found => format!("kept and removed, with its {all} other names"),
-        (all, found) => format!(
-            "kept and removed, with {found} of its {all} other names; the rest was not found"
-        ),
+        (all, found) => {
+            format!("kept and removed, with {found} of its {all} other names; the rest was not found")
+        }
     };
     Ok(Done::new(says).leaving(whole::Left::of(&folder)?))
 }

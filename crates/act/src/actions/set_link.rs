@@ -65,7 +65,13 @@ fn prepare(looking: &mut Looking<'_>, step: &Step) -> Result<Undo, Refusal> {
 }
 
 /// Puts the link `wanted` in the place of one that leads to `from`.
-fn put(acting: &mut Acting<'_>, folder: &Folder, state: &State, from: &Text, wanted: &Manifest) -> Result<(), Trouble> {
+fn put(
+    acting: &mut Acting<'_>,
+    folder: &Folder,
+    state: &State,
+    from: &Text,
+    wanted: &Manifest,
+) -> Result<(), Trouble> {
     let name = state.path.file_name();
     let beside = state.beside.as_bytes();
     whole::in_folder(acting, folder, state.folder_flags, |acting| {
@@ -105,7 +111,8 @@ fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble
     let (folder, name) = acting.ground().place(state.path.as_bytes())?;
     let was = state.manifest.link.clone().unwrap_or_default();
     let now = (acting.looking.host.clock().now().seconds(), 0);
-    let wanted = Manifest { link: Some(state.to.clone()), accessed: now, modified: now, ..state.manifest.clone() };
+    let wanted =
+        Manifest { link: Some(state.to.clone()), accessed: now, modified: now, ..state.manifest.clone() };
     if !folder.has(name) && folder.has(state.beside.as_bytes()) {
         // Cut where a file system can not exchange.
         acting.hands().rename(&folder, state.beside.as_bytes(), name)?;

@@ -62,7 +62,10 @@ fn prepare(looking: &mut Looking<'_>, step: &Step) -> Result<Undo, Refusal> {
     let bytes = path.as_bytes();
     let inside = PLACES.iter().any(|place| bytes.starts_with(place)) || SINGLE.contains(&bytes);
     let control = |b: &u8| *b < b' ';
-    if !inside || bytes.split(|b| *b == b'/').any(|part| part == b"..") || value.as_bytes().iter().any(control) {
+    if !inside
+        || bytes.split(|b| *b == b'/').any(|part| part == b"..")
+        || value.as_bytes().iter().any(control)
+    {
         return Err(Refusal::new("that is no setting of the kernel that calma changes"));
     }
     let before = now(looking.host, path).map_err(refused)?;

@@ -36,7 +36,7 @@ fn revert(acting: &mut Acting<'_>, step: &Step, undo: &Undo) -> Result<Done, Tro
 /// Tells the service manager that reads this file to read its files again (systemd(1), SIGHUP).
 fn read_again(acting: &Acting<'_>, step: &Step) -> Result<String, Trouble> {
     let path = step.target.path().cloned().unwrap_or_default();
-    if path.as_bytes().windows(14).any(|part| part == b"/systemd/user/" ) {
+    if path.as_bytes().windows(14).any(|part| part == b"/systemd/user/") {
         return users_managers(acting, &path);
     }
     match process(1).filter(|first| first.name == "systemd") {
@@ -50,7 +50,8 @@ fn read_again(acting: &Acting<'_>, step: &Step) -> Result<String, Trouble> {
 
 /// The managers of users: of the one whose home the file lies in, or of all of them.
 fn users_managers(acting: &Acting<'_>, path: &Text) -> Result<String, Trouble> {
-    let system = [&b"/etc/"[..], b"/usr/", b"/run/", b"/lib/"].iter().any(|start| path.as_bytes().starts_with(start));
+    let system =
+        [&b"/etc/"[..], b"/usr/", b"/run/", b"/lib/"].iter().any(|start| path.as_bytes().starts_with(start));
     let tree = acting.looking.host.tree();
     let owner = tree.meta(calma_host::parent(path.as_bytes())).map(|meta| meta.uid);
     let mut told = 0;

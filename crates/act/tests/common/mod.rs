@@ -314,7 +314,12 @@ pub(crate) fn dump(root: &Path) -> Vec<String> {
                     bytes
                 }
             };
-            lines.push(format!("{} {manifest:?} {} {:?}", path.display(), Digest::of(&bytes), attributes(&path)));
+            lines.push(format!(
+                "{} {manifest:?} {} {:?}",
+                path.display(),
+                Digest::of(&bytes),
+                attributes(&path)
+            ));
         }
     }
     lines.sort();

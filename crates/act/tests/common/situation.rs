@@ -126,4 +126,3 @@ pub(crate) fn every_situation(situations: &[Situation], at: &Path) {
     }
     eprintln!("{crashes} crashes, nothing half-done");
 }
-

@@ -125,7 +125,10 @@ fn on_a_disk(path: &Path) -> bool {
     let real = calma_host::resolve(&Live::new(), path.as_os_str().as_bytes());
     let real = real.map(|real| PathBuf::from(std::ffi::OsString::from_vec(real)));
     let Ok(real) = real else { return false };
-    PlaceFacts::gather().disks.iter().any(|disk| real.starts_with(&disk.mounted_at) && disk.mounted_at != Path::new("/"))
+    PlaceFacts::gather()
+        .disks
+        .iter()
+        .any(|disk| real.starts_with(&disk.mounted_at) && disk.mounted_at != Path::new("/"))
 }
 
 /// An age recipient, as it is written or as the first line of a file that begins like one.

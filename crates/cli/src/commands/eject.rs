@@ -12,7 +12,8 @@ pub(crate) fn run(arguments: &Eject) -> anyhow::Result<Exit> {
     let disk = match &arguments.disk {
         Some(disk) => disk.clone(),
         None => {
-            let removable: Vec<_> = PlaceFacts::gather().disks.into_iter().filter(|disk| disk.removable).collect();
+            let removable: Vec<_> =
+                PlaceFacts::gather().disks.into_iter().filter(|disk| disk.removable).collect();
             match removable.as_slice() {
                 [one] => one.mounted_at.clone(),
                 [] => {
@@ -22,7 +23,8 @@ pub(crate) fn run(arguments: &Eject) -> anyhow::Result<Exit> {
                     ));
                 }
                 several => {
-                    let names: Vec<String> = several.iter().map(|disk| show::path(&disk.mounted_at)).collect();
+                    let names: Vec<String> =
+                        several.iter().map(|disk| show::path(&disk.mounted_at)).collect();
                     return Err(Refusal::wrong_use(
                         format!("several removable disks are mounted: {}", names.join(", ")),
                         "name the one: calma eject DIR",
@@ -34,7 +36,9 @@ pub(crate) fn run(arguments: &Eject) -> anyhow::Result<Exit> {
     let name = show::path(&disk);
     match calma_host::eject(disk.as_os_str().as_bytes()) {
         Ok(()) => {
-            show::print(&format!("\n  Everything is on the disk. It is safe to pull what was mounted at {name}.\n"));
+            show::print(&format!(
+                "\n  Everything is on the disk. It is safe to pull what was mounted at {name}.\n"
+            ));
             Ok(Exit::Done)
         }
         Err(EjectError::NoDisk) => Err(Refusal::wrong_use(

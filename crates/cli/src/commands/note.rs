@@ -45,7 +45,8 @@ fn listing(notes: &[calma_recovery::Note], command: &str) -> String {
     }
     let mut out = String::from("\n  Your notes:\n\n");
     for note in notes {
-        let keys: Vec<String> = note.findings.iter().map(|key| Text::from(key.as_str()).to_string()).collect();
+        let keys: Vec<String> =
+            note.findings.iter().map(|key| Text::from(key.as_str()).to_string()).collect();
         let about = match keys.as_slice() {
             [] => String::new(),
             [key] => format!(" (about finding {key})"),

@@ -233,7 +233,8 @@ mod tests {
         std::fs::write(folder.join("f"), b"x").unwrap();
         let here = Ground::below(b"/").unwrap().folder(folder.as_os_str().as_encoded_bytes()).unwrap();
         assert!(here.manifest(b"f").unwrap().attributes.is_empty());
-        let set = rustix::fs::setxattr(folder.join("f"), "user.label", b"kept", rustix::fs::XattrFlags::empty());
+        let set =
+            rustix::fs::setxattr(folder.join("f"), "user.label", b"kept", rustix::fs::XattrFlags::empty());
         // Not every temporary folder's file system has them.
         if set.is_ok() {
             assert_eq!(here.manifest(b"f").unwrap().attributes, [("user.label".into(), "kept".into())]);

@@ -26,7 +26,8 @@ impl Group {
             fields.next().filter(|_| freezer)
         });
         let group = |path: &[u8], version| {
-            if path == b"/" || !path.starts_with(b"/") || path.split(|b| *b == b'/').any(|part| part == b"..") {
+            if path == b"/" || !path.starts_with(b"/") || path.split(|b| *b == b'/').any(|part| part == b"..")
+            {
                 return None;
             }
             let folder = crate::join(&mounted(version)?, path.get(1..)?);

@@ -91,10 +91,8 @@ mod tests {
             };
             let found = socket(&name).unwrap().unwrap();
             assert_eq!((found.state, found.protocol), (1, 6));
-            let link = std::fs::read_link(format!(
-                "/proc/self/fd/{}",
-                rustix::fd::AsRawFd::as_raw_fd(&there)
-            ));
+            let link =
+                std::fs::read_link(format!("/proc/self/fd/{}", rustix::fd::AsRawFd::as_raw_fd(&there)));
             assert_eq!(link.unwrap().to_str().unwrap(), format!("socket:[{}]", found.inode));
             let other = SocketName { remote: "192.0.2.9:9".to_owned(), ..name };
             assert_eq!(socket(&other).unwrap(), None);
@@ -104,7 +102,11 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused() {
         for local in ["", "x", "1.2.3.4", ":1", "/run/x:1"] {
-            let name = SocketName { protocol: "tcp".to_owned(), local: local.to_owned(), remote: "127.0.0.1:1".to_owned() };
+            let name = SocketName {
+                protocol: "tcp".to_owned(),
+                local: local.to_owned(),
+                remote: "127.0.0.1:1".to_owned(),
+            };
             assert!(socket(&name).is_err(), "{local}");
         }
     }

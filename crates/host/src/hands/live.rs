@@ -5,9 +5,7 @@ use crate::HostError;
 use crate::ground::{Folder, Group, process};
 use calma_record::step::{Attachment, FileTime, Manifest, ProcessName, SocketFound};
 use rustix::fd::OwnedFd;
-use rustix::fs::{
-    AtFlags, Gid, IFlags, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid, XattrFlags,
-};
+use rustix::fs::{AtFlags, Gid, IFlags, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};

@@ -2,8 +2,8 @@
 
 use super::kernel::LiveKernel;
 use crate::netlink::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, messages,
-    write,
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP,
+    NLMSG_OVERRUN, messages, write,
 };
 use crate::network::LARGEST_ANSWER;
 use crate::{Answer, Cause, HostError, Namespace, Network, Protocol, Request};

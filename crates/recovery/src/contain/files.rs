@@ -113,14 +113,18 @@ impl<'a> Files<'a> {
         let of_alternatives = |path: &Text| path.as_bytes().starts_with(b"/etc/alternatives/");
         match leads {
             Some(leads) if of_alternatives(&real) => {
-                let Some(to) = super::machine::alternative(self.side, &real, &leads)? else { return Ok(None) };
+                let Some(to) = super::machine::alternative(self.side, &real, &leads)? else {
+                    return Ok(None);
+                };
                 let sure = finding.certainty >= Certainty::Likely;
                 let doubt = if sure { "" } else { "someone may have chosen it on purpose" };
                 let target = Target::Link { path: real, to, seen: Some(seen) };
                 return Ok(Some(("set-link", target, doubt.to_owned())));
             }
             // A name that the alternatives make leads through their own folder; there it is put right.
-            Some(leads) if of_alternatives(&leads) && !of_alternatives(path) => return self.whole(&leads, finding),
+            Some(leads) if of_alternatives(&leads) && !of_alternatives(path) => {
+                return self.whole(&leads, finding);
+            }
             _ => {}
         }
         let bytes = real.as_bytes();
@@ -252,7 +256,8 @@ impl<'a> Files<'a> {
 
 /// Whether a file is one of a service manager, the system's or a user's (systemd.unit(5)).
 fn is_managers(path: &[u8]) -> bool {
-    MANAGER.iter().any(|start| path.starts_with(start)) || path.windows(14).any(|part| part == b"/systemd/user/")
+    MANAGER.iter().any(|start| path.starts_with(start))
+        || path.windows(14).any(|part| part == b"/systemd/user/")
 }
 
 fn strip(line: &[u8]) -> &[u8] {

@@ -104,9 +104,11 @@ fn interface(side: &dyn Side, fact: &Value, finding: &Finding) -> Result<Vec<Tho
     let mut ids: Vec<u32> =
         numbers.filter_map(Value::as_u64).filter_map(|id| u32::try_from(id).ok()).collect();
     let filters = column(fact, "filters").and_then(Value::as_array).into_iter().flatten();
-    ids.extend(filters.filter_map(Value::as_str).filter_map(|words| {
-        words.rsplit_once("(program ")?.1.strip_suffix(')')?.parse::<u32>().ok()
-    }));
+    ids.extend(
+        filters
+            .filter_map(Value::as_str)
+            .filter_map(|words| words.rsplit_once("(program ")?.1.strip_suffix(')')?.parse::<u32>().ok()),
+    );
     ids.sort_unstable();
     ids.dedup();
     programs(side, &ids, finding)
@@ -216,7 +218,9 @@ mod tests {
             /bin/ed\n-100\n/usr/share/man/man1/ed.1.gz\n/tmp/x\n900\n\n/usr/bin/vim.basic\n30\n\n/bin/nano\n40\n\n";
         let found: Vec<(i64, Text)> = choices(list, &"/usr/bin/vim.basic".into());
         assert_eq!(found, [(40, "/bin/nano".into()), (-100, "/bin/ed".into())]);
-        for list in [&b""[..], b"auto", b"auto\n/usr/bin/x\n\n/usr/bin/y", b"auto\n/usr/bin/x\n\n/usr/bin/y\nz\n"] {
+        for list in
+            [&b""[..], b"auto", b"auto\n/usr/bin/x\n\n/usr/bin/y", b"auto\n/usr/bin/x\n\n/usr/bin/y\nz\n"]
+        {
             assert!(choices(list, &"/x".into()).len() <= 1);
         }
     }

@@ -69,7 +69,9 @@ pub fn undoable(step: &Step) -> Option<(Undoable, &'static str)> {
 pub fn revives(step: &Step) -> Option<String> {
     Some(match (&step.target, step.action.as_str()) {
         (Target::Tree(name), "freeze") => format!("pid {} ({}), which runs on", name.pid, name.name),
-        (Target::File { path, .. }, "unhook-unit" | "unhook-file") => format!("{path}, which starts things by itself"),
+        (Target::File { path, .. }, "unhook-unit" | "unhook-file") => {
+            format!("{path}, which starts things by itself")
+        }
         (Target::File { path, .. }, _) => path.to_string(),
         (Target::Line { path, .. }, _) => format!("the line of {path}"),
         (Target::Account { name }, _) => format!("the logins of {name}"),

@@ -60,8 +60,11 @@ impl Elsewhere {
             Some(away) => away.fetch(digest).map_err(trouble),
             None if self.known.is_empty() => Err(trouble(CaseError::NoPiece(*digest))),
             None => {
-                let places: Vec<String> =
-                    self.known.iter().map(|path| Text::from(path.as_os_str().as_encoded_bytes()).to_string()).collect();
+                let places: Vec<String> = self
+                    .known
+                    .iter()
+                    .map(|path| Text::from(path.as_os_str().as_encoded_bytes()).to_string())
+                    .collect();
                 Err(Trouble::new(format!(
                     "its bytes are on a disk that is not here: mount it so that {} is there, or name the folder with --from",
                     places.join(" or ")

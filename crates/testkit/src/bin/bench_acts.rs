@@ -41,7 +41,10 @@ fn main() {
     assert_ne!(fs::read_link("/proc/self/ns/net").unwrap(), outer, "not in namespaces of its own");
     assert!(std::process::id() < 100, "not in a pid namespace of its own");
     let work = std::env::var_os("CALMA_BENCH_AT").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from);
-    let work = work.join(format!("calma-bench-acts-{}", std::env::var(INSIDE).unwrap().len() + std::process::id() as usize));
+    let work = work.join(format!(
+        "calma-bench-acts-{}",
+        std::env::var(INSIDE).unwrap().len() + std::process::id() as usize
+    ));
     let _ = fs::remove_dir_all(&work);
     fs::create_dir_all(&work).unwrap();
     println!("| What | Figure | Aim | Beside |\n|---|---|---|---|");
@@ -62,7 +65,10 @@ fn middle(mut times: Vec<Duration>) -> f64 {
 
 fn sh(script: &str) -> Duration {
     let began = Instant::now();
-    assert!(Command::new("sh").args(["-c", script]).stdout(Stdio::null()).status().unwrap().success(), "{script}");
+    assert!(
+        Command::new("sh").args(["-c", script]).stdout(Stdio::null()).status().unwrap().success(),
+        "{script}"
+    );
     began.elapsed()
 }
 
@@ -80,7 +86,13 @@ fn contain(work: &Path, steps: Vec<(&str, Target)>, what: &str) -> (Duration, St
         ticked: true,
         doubt: String::new(),
     });
-    let plan = Plan { schema: 1, host: "bench".into(), boot: boot(), made: calma_case::now(), steps: steps.collect() };
+    let plan = Plan {
+        schema: 1,
+        host: "bench".into(),
+        boot: boot(),
+        made: calma_case::now(),
+        steps: steps.collect(),
+    };
     let file = work.join("plan.json");
     fs::write(&file, serde_json::to_string(&plan).unwrap()).unwrap();
     sh("sync");
@@ -124,7 +136,12 @@ fn freeze(work: &Path) {
         }
     }
     let figure = format!("{:.0} ms", middle(whole) * 1000.0);
-    row("a tree of 500 processes frozen, from the program's start to its end, with its journal", figure, "100 ms", String::new());
+    row(
+        "a tree of 500 processes frozen, from the program's start to its end, with its journal",
+        figure,
+        "100 ms",
+        String::new(),
+    );
     for line in below() {
         let pid = rustix::process::Pid::from_raw(line.pid as i32).unwrap();
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
@@ -137,15 +154,22 @@ fn preserve(work: &Path) {
     const SCRIPT: &str = "import os,time\na=[os.urandom(1<<20) for _ in range(200)]\nb=[bytes(range(256))*4096 for _ in range(200)]\n\
                           open(os.environ['READY'],'w').write('x')\ntime.sleep(100000)";
     let ready = work.join("ready");
-    let mut victim =
-        Command::new("setsid").args(["python3", "-c", SCRIPT]).env("READY", &ready).stdin(Stdio::null()).spawn().unwrap();
+    let mut victim = Command::new("setsid")
+        .args(["python3", "-c", SCRIPT])
+        .env("READY", &ready)
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
     while !ready.exists() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let target = Target::Tree(process(victim.id()).unwrap().identity());
     let (mut ours, mut plain, mut bytes) = (Vec::new(), Vec::new(), 0_u64);
     let status = fs::read_to_string(format!("/proc/{}/status", victim.id())).unwrap();
-    let resident: f64 = status.lines().find_map(|l| l.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok()).unwrap();
+    let resident: f64 = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok())
+        .unwrap();
     let megabytes = resident * 1024.0 / 1e6;
     sh(&format!(
         "head -c {0} /dev/urandom >/dev/shm/calma-bench; yes 0123456789abcdef | head -c {0} >>/dev/shm/calma-bench",
@@ -153,7 +177,10 @@ fn preserve(work: &Path) {
     ));
     for _ in 0..3 {
         sh("sync");
-        plain.push(sh(&format!("dd if=/dev/shm/calma-bench of={}/copy bs=1M conv=fsync 2>/dev/null", work.display())));
+        plain.push(sh(&format!(
+            "dd if=/dev/shm/calma-bench of={}/copy bs=1M conv=fsync 2>/dev/null",
+            work.display()
+        )));
         fs::remove_file(work.join("copy")).unwrap();
         ours.push(contain(work, vec![("freeze", target.clone()), ("preserve", target.clone())], "contain").0);
         bytes = bytes.max(1);
@@ -164,7 +191,10 @@ fn preserve(work: &Path) {
         &format!("{megabytes:.0} MB of a process's memory frozen, kept and on the disk"),
         format!("{ours:.2} s, {:.0} MB/s, {:.0} %", megabytes / ours, plain / ours * 100.0),
         "60 % of the copy",
-        format!("the same amount copied from memory to the same disk with fsync: {plain:.2} s, {:.0} MB/s", megabytes / plain),
+        format!(
+            "the same amount copied from memory to the same disk with fsync: {plain:.2} s, {:.0} MB/s",
+            megabytes / plain
+        ),
     );
     victim.kill().unwrap();
     victim.wait().unwrap();
@@ -198,7 +228,11 @@ fn quarantine(work: &Path) {
         assert_eq!(fs::read_dir(&tree).unwrap().count(), 0);
         let began = Instant::now();
         let case = work.join("case");
-        let undone = Command::new(binaries::calma()).args(["undo", "--all", "--yes", "--case"]).arg(case).output().unwrap();
+        let undone = Command::new(binaries::calma())
+            .args(["undo", "--all", "--yes", "--case"])
+            .arg(case)
+            .output()
+            .unwrap();
         back.push(began.elapsed());
         assert!(undone.status.success());
         assert_eq!(fs::read_dir(&tree).unwrap().count(), 1000);
@@ -208,6 +242,8 @@ fn quarantine(work: &Path) {
         "1,000 files of 20 kB quarantined: kept, on the disk, read again, removed",
         format!("{ours:.2} s, {:.0} %", plain / ours * 100.0),
         "60 % of the copy",
-        format!("`cp -a`, `sync -f` and `sha256sum` of the same on the same disk: {plain:.2} s; all taken back: {back:.2} s"),
+        format!(
+            "`cp -a`, `sync -f` and `sha256sum` of the same on the same disk: {plain:.2} s; all taken back: {back:.2} s"
+        ),
     );
 }

@@ -141,14 +141,19 @@ fn killed_at_any_system_call_nothing_is_half_done() {
         for round in 0..count {
             clear();
             let machine = Machine::build();
-            let missing: Vec<_> =
-                every.iter().filter(|name| !machine.plan.steps.iter().any(|step| step.action == **name)).collect();
+            let missing: Vec<_> = every
+                .iter()
+                .filter(|name| !machine.plan.steps.iter().any(|step| step.action == **name))
+                .collect();
             assert_eq!(missing, [&"detach-program"], "an action has no situation here");
             begin(&machine);
-            let (during_undo, finish, again) = (random.below(3) == 0, random.below(2) == 0, random.below(4) == 0);
+            let (during_undo, finish, again) =
+                (random.below(3) == 0, random.below(2) == 0, random.below(4) == 0);
             let (words, most) = if during_undo { (UNDO, &undoing) } else { (DO, &doing) };
             let at = &most[random.below(most.len())];
-            let what = format!("round {round}: seed {seed}, {words:?} cut at {at:?}, finish {finish}, again {again}");
+            let what = format!(
+                "round {round}: seed {seed}, {words:?} cut at {at:?}, finish {finish}, again {again}"
+            );
             if during_undo {
                 well(DO, &what);
             }
@@ -221,21 +226,30 @@ fn after_a_power_cut_nothing_is_half_done() {
             sh("mount --bind /mnt/v/etc /etc");
             let entries = Case::open(&case()).unwrap().journal_entries().unwrap();
             let intents = entries.iter().filter(|entry| matches!(entry, Entry::Intent(_))).count();
-            open += usize::from(intents > entries.iter().filter(|entry| matches!(entry, Entry::Outcome(_))).count());
+            open += usize::from(
+                intents > entries.iter().filter(|entry| matches!(entry, Entry::Outcome(_))).count(),
+            );
             well(if finish { FINISH } else { TAKE_BACK }, &what);
             journal_is_whole(&what);
             well(UNDO, &what);
             // A mount is gone with the power; whoever made it makes it again.
             if sh("grep -c ' /mnt/v/tree/hidden ' /proc/self/mountinfo; true").trim() == "0" {
-                sh("cd /mnt/v; mount --bind tree/over tree/hidden; mount -o remount,bind,ro,nosuid tree/hidden");
+                sh(
+                    "cd /mnt/v; mount --bind tree/over tree/hidden; mount -o remount,bind,ro,nosuid tree/hidden",
+                );
             }
             let now = machine.state().files;
             let difference = calma_testkit::dump::difference(machine.files_before(), &now);
             assert_eq!(difference, "", "{what}");
-            sh("umount -l /etc; while umount -l /mnt/v/tree/hidden 2>/dev/null; do :; done; umount /mnt/v || umount -l /mnt/v");
+            sh(
+                "umount -l /etc; while umount -l /mnt/v/tree/hidden 2>/dev/null; do :; done; umount /mnt/v || umount -l /mnt/v",
+            );
             sh(&format!("rm {IMAGE}.cut; rm {IMAGE}; truncate -s 48M {IMAGE} && mkfs.ext4 -q -F {IMAGE}"));
             machine.end();
         }
-        eprintln!("{count} power cuts, {cut} before the end of a run, {open} in the middle of steps, {:?}", began.elapsed());
+        eprintln!(
+            "{count} power cuts, {cut} before the end of a run, {open} in the middle of steps, {:?}",
+            began.elapsed()
+        );
     });
 }

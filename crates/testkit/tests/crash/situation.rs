@@ -59,8 +59,10 @@ pub(crate) struct State {
 
 /// Takes everything of an earlier round away.
 pub(crate) fn clear() {
-    sh("while umount -l /etc 2>/dev/null; do :; done; while umount -l /mnt/v/tree/hidden 2>/dev/null; do :; done; \
-        chattr -R -i /mnt/v/tree 2>/dev/null; rm -rf /mnt/v/tree /mnt/v/etc /mnt/v/case /mnt/v/plan; true");
+    sh(
+        "while umount -l /etc 2>/dev/null; do :; done; while umount -l /mnt/v/tree/hidden 2>/dev/null; do :; done; \
+        chattr -R -i /mnt/v/tree 2>/dev/null; rm -rf /mnt/v/tree /mnt/v/etc /mnt/v/case /mnt/v/plan; true",
+    );
 }
 
 fn spawn(script: &str) -> Child {
@@ -110,7 +112,8 @@ impl Machine {
         settled(&frozen, 2);
         settled(&session, 2);
         let before = State { files: Vec::new(), live: Vec::new() };
-        let plan = Plan { schema: 1, host: "test".into(), boot: calma_host::ground::boot(), ..Plan::default() };
+        let plan =
+            Plan { schema: 1, host: "test".into(), boot: calma_host::ground::boot(), ..Plan::default() };
         let mut machine = Self { doomed, frozen, session, holder, ends, plan, before };
         machine.plan.steps = machine.steps();
         machine.before = machine.state();
@@ -120,7 +123,12 @@ impl Machine {
     fn steps(&self) -> Vec<Step> {
         let path = |name: &str| format!("{AT}/tree/{name}").as_str().into();
         let file = |name: &str| Target::File { path: path(name), seen: None };
-        let line = |name: &str, line: &str| Target::Line { path: path(name), line: line.into(), instead: None, seen: None };
+        let line = |name: &str, line: &str| Target::Line {
+            path: path(name),
+            line: line.into(),
+            instead: None,
+            seen: None,
+        };
         let (doomed, frozen) = (Target::Tree(name(&self.doomed)), Target::Tree(name(&self.frozen)));
         let (local, remote) = self.ends.clone();
         let mut steps: Vec<(&str, Target)> = vec![
@@ -134,10 +142,16 @@ impl Machine {
             ("end-session", Target::Session { leader: name(&self.session), account: "eve".into() }),
             ("destroy-socket", Target::Socket(SocketName { protocol: "tcp".to_owned(), local, remote })),
             ("unmount", Target::Mount { point: path("hidden") }),
-            ("set-sysctl", Target::Setting { path: FORWARD.into(), value: "0".into(), seen: Some("1".into()) }),
+            (
+                "set-sysctl",
+                Target::Setting { path: FORWARD.into(), value: "0".into(), seen: Some("1".into()) },
+            ),
             ("edit-line", line("crontab", "* * * * * root /tmp/.x")),
             ("edit-line", line("profile", "evil")),
-            ("set-link", Target::Link { path: "/etc/alternatives/editor".into(), to: "/bin/sh".into(), seen: None }),
+            (
+                "set-link",
+                Target::Link { path: "/etc/alternatives/editor".into(), to: "/bin/sh".into(), seen: None },
+            ),
             ("unhook-file", file("cron.d/php")),
             ("unhook-unit", file("systemd/system/php.service")),
             ("block-module", Target::Module { name: "nethelper".into() }),
@@ -175,7 +189,11 @@ impl Machine {
     pub(crate) fn difference(&self) -> String {
         let now = self.state();
         let files = calma_testkit::dump::difference(&self.before.files, &now.files);
-        if now.live == self.before.live { files } else { format!("{files}\nwas {:?}\nis {:?}", self.before.live, now.live) }
+        if now.live == self.before.live {
+            files
+        } else {
+            format!("{files}\nwas {:?}\nis {:?}", self.before.live, now.live)
+        }
     }
 
     /// The files as they were at the beginning.
@@ -190,9 +208,11 @@ impl Machine {
         let (all, stopped) = session(self.frozen.id());
         assert!(all == 2 && stopped == 2, "{what}: frozen {all} {stopped}");
         assert_eq!(std::fs::read_to_string(FORWARD).unwrap().trim(), "0", "{what}");
-        let left = sh("cd /mnt/v; find tree/bin tree/cron.d tree/systemd -mindepth 1 ! -type d; grep -c evil tree/profile; \
+        let left = sh(
+            "cd /mnt/v; find tree/bin tree/cron.d tree/systemd -mindepth 1 ! -type d; grep -c evil tree/profile; \
                        grep -c /tmp/.x tree/crontab; grep -c ann,eve etc/group; ls etc/modprobe.d; readlink etc/alternatives/editor; \
-                       cut -d: -f2,8 etc/shadow | tail -1; ls -A tree tree/bin tree/cron.d etc | grep -c '^[.]calma'; true");
+                       cut -d: -f2,8 etc/shadow | tail -1; ls -A tree tree/bin tree/cron.d etc | grep -c '^[.]calma'; true",
+        );
         assert_eq!(left, "0\n0\n0\ncalma-nethelper.conf\n/bin/sh\n!$y$x:1\n0\n", "{what}");
         let mounted = sh("grep -c ' /mnt/v/tree/hidden ' /proc/self/mountinfo; true");
         assert_eq!(mounted.trim(), "0", "{what}");
