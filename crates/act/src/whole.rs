@@ -1,6 +1,6 @@
 //! A file made again exactly as it was, and one taken away only if it is the one that is meant.
 
-use crate::action::Trouble;
+use crate::action::{Done, Trouble};
 use crate::{Acting, Piece, vault};
 use calma_host::ground::Folder;
 use calma_host::{NewFile, PROTECTING, SETTABLE};
@@ -145,16 +145,33 @@ fn fill(
     Ok(())
 }
 
-/// A folder's times as they were when taking back began, also if that was cut and begins anew.
-pub(crate) fn found_times(acting: &mut Acting<'_>, folder: &Folder) -> Result<(FileTime, FileTime), Trouble> {
-    const NOTE: &str = "folder-found";
-    let noted = acting.looking.noted.iter().find_map(|note| note.get(NOTE));
-    if let Some(times) = noted.and_then(|times| serde_json::from_value(times.clone()).ok()) {
-        return Ok(times);
+/// The note of a folder's times as they were when taking back began.
+const FOUND: &str = "folder-found";
+
+/// Takes something back in a folder whose times are put right at the end: `work` is given them as they were when that began,
+/// also if it was cut and begins anew. An attempt that changed nothing leaves no such note behind: the next one begins by
+/// itself.
+pub(crate) fn taking_back(
+    acting: &mut Acting<'_>,
+    folder: &Folder,
+    work: impl FnOnce(&mut Acting<'_>, (FileTime, FileTime)) -> Result<Done, Trouble>,
+) -> Result<Done, Trouble> {
+    let noted = acting.looking.noted.iter().rev().find_map(|note| note.get(FOUND));
+    let noted =
+        noted.and_then(|times| serde_json::from_value::<Option<(FileTime, FileTime)>>(times.clone()).ok());
+    let found = match noted.flatten() {
+        Some(times) => times,
+        None => {
+            let times = folder.times()?;
+            (acting.progress)(serde_json::json!({ FOUND: times }))?;
+            times
+        }
+    };
+    let done = work(acting, found);
+    if done.is_err() && folder.times().is_ok_and(|now| now.1 == found.1) {
+        (acting.progress)(serde_json::json!({ FOUND: null }))?;
     }
-    let times = folder.times()?;
-    (acting.progress)(serde_json::json!({ NOTE: times }))?;
-    Ok(times)
+    done
 }
 
 /// What a folder's time of change was when calma was through with it.

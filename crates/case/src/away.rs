@@ -106,6 +106,11 @@ impl Away {
         self.folder.path()
     }
 
+    /// Number of the device it is on.
+    pub fn device(&self) -> Option<u64> {
+        rustix::fs::fstat(self.folder.fd()).ok().map(|stat| stat.st_dev)
+    }
+
     /// The folder's path on a disk.
     pub fn on(disk: &Path) -> PathBuf {
         disk.join(NAME)

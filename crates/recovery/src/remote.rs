@@ -14,6 +14,8 @@
 //! When the connection is lost, the host's end finishes the step at hand or takes it back, begins nothing new, gives the
 //! lock back and ends. The keeper's journal says which steps are open; the next run puts them right.
 
+mod afar;
+mod coming;
 mod frames;
 mod host;
 mod keeper;

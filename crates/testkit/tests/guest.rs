@@ -27,14 +27,14 @@ for run in $(seq "$(cat storms)"); do look "storm$run" --quick; done
 kill $STORM
 doctored() { grep -v "^$1 " /proc/modules >$2; mount --bind $2 /proc/modules; look modules-$1 --quick --no-pid-range; umount /proc/modules; }
 doctored crc16 /run/list
-mkdir -p /dev/shm/.cache; doctored virtio_blk /dev/shm/.cache/m
+mkdir -p /run/lists; doctored virtio_blk /run/lists/m
 mount -t tmpfs none /sys/module/9pnet; look modules-9pnet --quick --no-pid-range; umount /sys/module/9pnet
 mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
 mkdir -p /sys/fs/bpf/tc/globals
 /usr/local/sbin/site-load bpf sys_enter /sys/fs/bpf/site
 /usr/local/sbin/site-load bpf sched_process_exec /sys/fs/bpf/tc/globals/acl
-cp plant /var/tmp/.font-cache; /var/tmp/.font-cache bpf sys_exit - & HOLDER=$!
-find /sys/fs/bpf; sleep 1
+cp plant /usr/local/sbin/site-cache; /usr/local/sbin/site-cache bpf sys_exit - & HOLDER=$!
+find /sys/fs/bpf; sleep 2; rm /usr/local/sbin/site-cache
 look bpf --quick --no-pid-range
 echo $HOLDER >holder; kill $HOLDER
 ip link set lo up
