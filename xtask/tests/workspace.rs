@@ -58,6 +58,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "calma-host",
             "calma-collect",
             "calma-detect",
+            "calma-act",
             "calma-case",
             "calma-recovery",
         ],

@@ -30,11 +30,6 @@ pub(crate) struct State {
     folder_flags: Option<u32>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Left {
-    folder_modified: FileTime,
-}
-
 /// Prepares a change of the file at `path` from its bytes to what `change` makes of them.
 pub(crate) fn prepare(
     looking: &mut Looking<'_>,
@@ -91,7 +86,7 @@ pub(crate) fn apply(acting: &mut Acting<'_>, undo: &Undo, says: String) -> Resul
     let fresh =
         Manifest { extents: layout(state.after.size), size: state.after.size, ..state.manifest.clone() };
     change(acting, &folder, name, &state, (state.before, state.after), &fresh, true)?;
-    Ok(Done::new(says).leaving(Left { folder_modified: folder.times()?.1 }))
+    Ok(Done::new(says).leaving(whole::Left::of(&folder)?))
 }
 
 /// Takes it back, from wherever it stands.
@@ -111,9 +106,7 @@ pub(crate) fn revert(acting: &mut Acting<'_>, undo: &Undo) -> Result<Done, Troub
     if let Some(flags) = state.manifest.flags {
         acting.hands().set_flags(&folder, name, flags)?;
     }
-    let left =
-        acting.looking.noted.iter().rev().find_map(|note| serde_json::from_value::<Left>(note.clone()).ok());
-    let ours = left.map(|left| left.folder_modified);
+    let ours = whole::Left::noted(acting.looking.noted);
     whole::settle_times(acting, &folder, found, state.folder_times, ours, state.folder_flags)?;
     Ok(Done::new("put back as it was"))
 }
@@ -136,7 +129,8 @@ fn change(
     let (beside, flags) = (state.beside.as_bytes(), state.manifest.flags.unwrap_or(0));
     whole::in_folder(acting, folder, state.folder_flags, |acting| {
         let (current, digest) = bytes_now(folder, name)?;
-        let mid_way = acting.looking.noted.iter().any(|note| note.get("in-place").is_some());
+        let mid_way =
+            acting.looking.noted.iter().any(|note| note.get("in-place") == Some(&json!(state.path)));
         if digest != from.digest && digest != to.digest && !mid_way {
             return Err(Trouble::new("the file was changed by someone else since; it is left alone"));
         }
@@ -151,7 +145,7 @@ fn change(
                 || mid_way
                 || !exchange(acting, folder, name, beside, dress, &from, &to, now)?
             {
-                in_place(acting, folder, name, dress, &to, now)?;
+                in_place(acting, folder, &state.path, dress, &to, now)?;
             }
         }
         if folder.has(beside) {
@@ -205,7 +199,7 @@ fn exchange(
 fn in_place(
     acting: &mut Acting<'_>,
     folder: &Folder,
-    name: &[u8],
+    path: &Text,
     dress: &Manifest,
     to: &Piece,
     now: bool,
@@ -217,9 +211,9 @@ fn in_place(
         .fetch(&to.digest)?
         .read_to_end(&mut bytes)
         .map_err(|error| Trouble::new(format!("the case does not give its bytes back: {error}")))?;
-    (acting.progress)(json!({ "in-place": true }))?;
+    (acting.progress)(json!({ "in-place": path }))?;
     let hands = acting.hands();
-    let file = hands.open(folder, name)?;
+    let file = hands.open(folder, path.file_name())?;
     hands.write(&file, 0, &bytes)?;
     hands.resize(&file, to.size)?;
     if !now {

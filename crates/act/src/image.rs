@@ -66,7 +66,7 @@ impl Image {
             match &mut self.current {
                 Some((part, at)) if *at < part.end => {
                     let length = WINDOW.min(part.end - *at);
-                    self.ready.clear();
+                    // Not cleared first: every byte is read, or made zero where it can not be.
                     self.ready.resize(usize::try_from(length).unwrap_or(0), 0);
                     self.given = 0;
                     self.unread += window(&self.memory, *at, &mut self.ready);
@@ -93,6 +93,7 @@ fn window(memory: &Memory, address: u64, buffer: &mut [u8]) -> u64 {
         match memory.read(address + at as u64, rest) {
             0 => {
                 let skipped = page.min(rest.len());
+                rest.get_mut(..skipped).unwrap_or_default().fill(0);
                 unread += skipped as u64;
                 at += skipped;
             }

@@ -11,6 +11,8 @@ pub struct KeepOff {
     pub processes: Vec<(ProcessName, &'static str)>,
     /// Folders.
     pub folders: Vec<Text>,
+    /// Whether the servers of databases are to be stopped by themselves first.
+    pub databases: bool,
 }
 
 impl KeepOff {
@@ -36,7 +38,7 @@ impl KeepOff {
         {
             found.push((first.identity(), "is the first process, without which the system ends"));
         }
-        Self { processes: found, folders }
+        Self { processes: found, folders, databases: true }
     }
 
     /// Refuses if one of these processes must not be touched.

@@ -8,7 +8,9 @@
 
 mod action;
 pub mod actions;
+mod database;
 mod edit;
+mod fresh;
 mod image;
 mod keep_off;
 mod permit;

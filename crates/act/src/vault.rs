@@ -1,6 +1,7 @@
 //! Where bytes are kept before anything is done to them.
 
 use crate::Trouble;
+use calma_record::step::Manifest;
 use calma_record::{Digest, Text};
 use sha2::{Digest as _, Sha256};
 use std::io::Read;
@@ -28,11 +29,28 @@ pub trait Vault {
         from: &mut dyn Read,
     ) -> Result<Piece, Trouble>;
 
-    /// Whether what is stored gives back these very bytes; it is read again for that.
+    /// Keeps a file that is taken off the system, where such files are to go; with everything about it beside, for a place
+    /// that keeps no attributes.
     ///
     /// # Errors
-    /// When it does not.
-    fn check(&self, digest: &Digest) -> Result<(), Trouble>;
+    /// As for [`Vault::keep`].
+    fn keep_away(
+        &mut self,
+        what: &str,
+        place: &Text,
+        manifest: &Manifest,
+        from: &mut dyn Read,
+    ) -> Result<Piece, Trouble> {
+        let _ = manifest;
+        self.keep(what, place, None, from)
+    }
+
+    /// Has what is stored read again before anything that rests on it is promised: that fails if it does not give back
+    /// these very bytes.
+    ///
+    /// # Errors
+    /// When it is known already that it does not.
+    fn check(&mut self, digest: &Digest) -> Result<(), Trouble>;
 
     /// The bytes.
     ///

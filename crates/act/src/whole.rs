@@ -151,6 +151,25 @@ pub(crate) fn found_times(acting: &mut Acting<'_>, folder: &Folder) -> Result<(F
     Ok(times)
 }
 
+/// What a folder's time of change was when calma was through with it.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(crate) struct Left {
+    folder_modified: FileTime,
+}
+
+impl Left {
+    /// As it is now.
+    pub(crate) fn of(folder: &Folder) -> Result<Self, Trouble> {
+        Ok(Self { folder_modified: folder.times()?.1 })
+    }
+
+    /// As it was noted. After a cut nobody knows whether the folder's time is ours; then it is taken to be.
+    pub(crate) fn noted(notes: &[serde_json::Value]) -> Option<FileTime> {
+        let left = notes.iter().rev().find_map(|note| serde_json::from_value::<Self>(note.clone()).ok());
+        left.map(|left| left.folder_modified)
+    }
+}
+
 /// Puts a folder's times back if nobody else changed it since.
 pub(crate) fn settle_times(
     acting: &mut Acting<'_>,

@@ -357,7 +357,12 @@ impl Case {
 /// A signing key of this run, which never leaves memory.
 fn new_key() -> Result<SigningKey, Errno> {
     let mut seed = [0; 32];
-    let mut rest = seed.as_mut_slice();
+    random(&mut seed)?;
+    Ok(SigningKey::from_bytes(&seed))
+}
+
+/// Fills a buffer from the kernel's own randomness (getrandom(2)).
+pub(crate) fn random(mut rest: &mut [u8]) -> Result<(), Errno> {
     while !rest.is_empty() {
         match rustix::rand::getrandom(&mut *rest, rustix::rand::GetRandomFlags::empty()) {
             Ok(n) => rest = rest.get_mut(n..).unwrap_or_default(),
@@ -374,6 +379,5 @@ fn new_key() -> Result<SigningKey, Errno> {
             Err(error) => return Err(error),
         }
     }
-    let key = SigningKey::from_bytes(&seed);
-    Ok(key)
+    Ok(())
 }

@@ -62,10 +62,14 @@ impl Chain {
         Ok(())
     }
 
-    /// Appends lines of the keeper.
+    /// Appends lines of the keeper, in as many frames as they need, or none of them.
     pub(crate) fn put_lines(&mut self, lines: &[crate::keeper::Line]) -> io::Result<()> {
-        let (raw_length, stored) = pack(lines)?;
-        self.put(&[Part { kind: FrameKind::Keeper, raw_length, stored: &stored }])
+        let packed = pack_all(lines)?;
+        let parts: Vec<Part<'_>> = packed
+            .iter()
+            .map(|(raw_length, stored)| Part { kind: FrameKind::Keeper, raw_length: *raw_length, stored })
+            .collect();
+        self.put(&parts)
     }
 }
 
@@ -79,7 +83,7 @@ fn compress(text: &[u8]) -> io::Result<(u32, Vec<u8>)> {
 }
 
 /// The same for any number of lines, as the payloads of as many frames as they need.
-pub(crate) fn pack_all(lines: &[crate::keeper::Line]) -> io::Result<Vec<(u32, Vec<u8>)>> {
+fn pack_all(lines: &[crate::keeper::Line]) -> io::Result<Vec<(u32, Vec<u8>)>> {
     let (mut packed, mut text) = (Vec::new(), Vec::new());
     for line in lines {
         let one = crate::keeper::text(std::slice::from_ref(line))?;

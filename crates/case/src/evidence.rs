@@ -88,6 +88,12 @@ pub(crate) fn place(digest: &Digest) -> (String, String) {
 }
 
 impl Case {
+    /// Whether a piece of evidence with this digest is here.
+    pub fn has_evidence(&self, digest: &Digest) -> bool {
+        let (folder, name) = place(digest);
+        self.evidence.has(&folder) && self.evidence.sub(&folder).is_ok_and(|folder| folder.has(&name))
+    }
+
     /// A piece of evidence by the digest of its bytes. Reading it fails at its end if the bytes were changed.
     ///
     /// # Errors

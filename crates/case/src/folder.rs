@@ -60,6 +60,14 @@ impl Folder {
             .map_err(fault("can not make the file", &self.path.join(name)))
     }
 
+    /// A file to append to, made if it is not there.
+    pub(crate) fn append(&self, name: &str) -> Result<File, CaseError> {
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)
+            .map(File::from)
+            .map_err(fault("can not open", &self.path.join(name)))
+    }
+
     /// An ordinary file to read; a FIFO or device in its place is an error, not a hang.
     pub(crate) fn read(&self, name: &str) -> Result<File, CaseError> {
         let path = self.path.join(name);

@@ -14,7 +14,12 @@ const KIND: &str = "journal";
 pub struct Journal {
     writer: StreamWriter,
     next_piece: u32,
+    /// Pieces that are stored and not named in the stream yet: they are named together, before anything that rests on them.
+    unnamed: Vec<(Kept, Blob)>,
 }
+
+/// A piece up to this size is stored at once.
+const SMALL: usize = 256 << 10;
 
 impl Case {
     /// Opens the journal for a run that changes the host.
@@ -24,7 +29,7 @@ impl Case {
     pub fn journal(&self) -> Result<Journal, CaseError> {
         let mut writer = self.begin(KIND)?;
         writer.pieces.keepers_own();
-        Ok(Journal { writer, next_piece: 1 })
+        Ok(Journal { writer, next_piece: 1, unnamed: Vec::new() })
     }
 
     /// Every entry of the journal, oldest first. A run that was killed gives what it wrote whole.
@@ -57,6 +62,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub fn write(&mut self, entries: Vec<Entry>) -> Result<(), CaseError> {
+        self.name()?;
         self.writer.add(entries.into_iter().map(|entry| Body::Action(Box::new(entry))).collect())
     }
 
@@ -65,7 +71,17 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub fn gap(&mut self, gap: Gap) -> Result<(), CaseError> {
+        self.name()?;
         self.writer.add(vec![Body::Gap(gap)])
+    }
+
+    /// Brings the evidence to the disk, reads again from there what is to be checked, and names it in the stream.
+    ///
+    /// # Errors
+    /// When the disk refuses, or does not give back what was written.
+    pub fn settle(&mut self) -> Result<(), CaseError> {
+        self.writer.pieces.settle()?;
+        self.name()
     }
 
     /// Makes everything so far survive a power cut: evidence first, then the entries that name it.
@@ -73,8 +89,23 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub fn sync(&mut self) -> Result<(), CaseError> {
-        self.writer.pieces.settle()?;
+        self.settle()?;
         self.writer.sync()
+    }
+
+    /// Has a piece read again once it is on the disk: [`Journal::settle`] fails if it does not come back.
+    pub fn check_later(&mut self, digest: Digest) {
+        self.writer.pieces.check_later(digest);
+    }
+
+    /// Names the stored pieces in the stream.
+    fn name(&mut self) -> Result<(), CaseError> {
+        if self.unnamed.is_empty() {
+            return Ok(());
+        }
+        self.writer.kept(&self.unnamed)?;
+        self.unnamed.clear();
+        Ok(())
     }
 
     /// Keeps everything `from` gives as a piece of evidence. It is whole, or an error.
@@ -90,30 +121,20 @@ impl Journal {
     ) -> Result<Kept, CaseError> {
         let id = self.next_piece;
         self.next_piece += 1;
-        let refused = |left: Left| match left {
-            Some(why) => Err(CaseError::NotKept(why)),
-            None => Ok(()),
-        };
-        let mut buffer = vec![0; 256 << 10];
-        refused(self.writer.pieces.chunk(id, &[])?)?;
-        loop {
-            match from.read(&mut buffer) {
+        let mut buffer = vec![0; SMALL];
+        let mut first = 0;
+        while let Some(space) = buffer.get_mut(first..).filter(|space| !space.is_empty()) {
+            match from.read(space) {
                 Ok(0) => break,
-                Ok(n) => refused(self.writer.pieces.chunk(id, buffer.get(..n).unwrap_or_default())?)?,
+                Ok(n) => first += n,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.writer.pieces.drop_piece(id);
-                    return Err(CaseError::Io {
-                        doing: "can not read",
-                        place: place.to_string().into(),
-                        error,
-                    });
-                }
+                Err(error) => return Err(unreadable(place, error)),
             }
         }
-        let (kept, left) = self.writer.pieces.store(id, None)?;
-        refused(left)?;
-        let kept = kept.ok_or(CaseError::NotKept("its bytes did not come"))?;
+        let kept = match buffer.get(..first).filter(|_| first < SMALL) {
+            Some(whole) => self.writer.pieces.store_small(id, whole)?,
+            None => self.large(id, place, &mut buffer, from)?,
+        };
         let blob = Blob {
             id,
             digest: kept.digest,
@@ -123,8 +144,38 @@ impl Journal {
             pid,
             partial: false,
         };
-        self.writer.kept(kept.clone(), blob)?;
+        self.unnamed.push((kept.clone(), blob));
         Ok(kept)
+    }
+
+    /// Keeps a piece of which the first bytes fill the buffer, part by part.
+    fn large(
+        &mut self,
+        id: u32,
+        place: &Text,
+        buffer: &mut [u8],
+        from: &mut dyn Read,
+    ) -> Result<Kept, CaseError> {
+        let refused = |left: Left| match left {
+            Some(why) => Err(CaseError::NotKept(why)),
+            None => Ok(()),
+        };
+        refused(self.writer.pieces.chunk(id, buffer)?)?;
+        loop {
+            match from.read(buffer) {
+                Ok(0) => break,
+                Ok(n) => refused(self.writer.pieces.chunk(id, buffer.get(..n).unwrap_or_default())?)?,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.writer.pieces.drop_piece(id);
+                    return Err(unreadable(place, error));
+                }
+            }
+        }
+        let (kept, left) = self.writer.pieces.store(id, None)?;
+        refused(left)?;
+        self.writer.pieces.named(id);
+        kept.ok_or(CaseError::NotKept("its bytes did not come"))
     }
 
     /// Ends this run's part: signed, and on the disk.
@@ -135,6 +186,10 @@ impl Journal {
         self.sync()?;
         self.writer.seal()
     }
+}
+
+fn unreadable(place: &Text, error: std::io::Error) -> CaseError {
+    CaseError::Io { doing: "can not read", place: place.to_string().into(), error }
 }
 
 impl Case {

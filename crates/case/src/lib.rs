@@ -22,6 +22,8 @@
 )]
 
 mod about;
+mod age;
+mod away;
 mod case;
 mod chain;
 mod error;
@@ -40,6 +42,8 @@ mod verify;
 mod writer;
 
 pub use about::{About, PlaceKind, now};
+pub use age::{Identity, Recipient};
+pub use away::Away;
 pub use case::Case;
 pub use error::CaseError;
 pub use evidence::Piece;

@@ -83,7 +83,26 @@ pub(crate) struct Pieces {
     /// Files and folders that are not on the disk yet.
     unsettled: Vec<File>,
     unsettled_folders: BTreeMap<String, Folder>,
+    /// Pieces that are read again once they are on the disk.
+    unchecked: BTreeSet<Digest>,
+    /// What compresses small pieces; made when the first one comes.
+    small: Option<zstd::bulk::Compressor<'static>>,
 }
+
+/// More files than these are brought to the disk all at once.
+const TOGETHER: usize = 8;
+
+/// Whether syncfs(2) tells that something could not be written: since Linux 5.8.
+fn syncfs_tells_errors() -> bool {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy().into_owned();
+    let mut numbers =
+        release.split(|c: char| !c.is_ascii_digit()).map(|text| text.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(5), Some(8))
+}
+
+/// How the keeper's own pieces are compressed: quickly, since somebody waits for them.
+const QUICK: i32 = 1;
 
 /// So many files are held open until they are brought to the disk.
 const UNSETTLED: usize = 256;
@@ -104,6 +123,8 @@ impl Pieces {
             own: false,
             unsettled: Vec::new(),
             unsettled_folders: BTreeMap::new(),
+            unchecked: BTreeSet::new(),
+            small: None,
         })
     }
 
@@ -113,17 +134,49 @@ impl Pieces {
         self.own = true;
     }
 
-    /// Brings what the keeper itself gave to the disk: the first file takes most of the others along.
+    /// Brings what the keeper itself gave to the disk, and reads again from there what is to be checked.
     pub(crate) fn settle(&mut self) -> Result<(), CaseError> {
         let fault = |error| self.evidence.fault("can not write to the disk", "", error);
-        self.unsettled.iter().try_for_each(|file| file.sync_all()).map_err(fault)?;
-        self.unsettled_folders.values().try_for_each(Folder::sync)?;
-        if !self.unsettled.is_empty() {
-            self.evidence.sync()?;
+        if self.unsettled.len() > TOGETHER && syncfs_tells_errors() {
+            // The whole file system at once: a thousand small files take one journal commit and not a thousand.
+            rustix::fs::syncfs(self.evidence.fd()).map_err(|errno| fault(errno.into()))?;
+        } else {
+            self.unsettled.iter().try_for_each(|file| file.sync_all()).map_err(fault)?;
+            self.unsettled_folders.values().try_for_each(Folder::sync)?;
+            if !self.unsettled.is_empty() {
+                self.evidence.sync()?;
+            }
+        }
+        // What is read again comes from the medium and not from memory.
+        for file in &self.unsettled {
+            let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
         }
         self.unsettled.clear();
         self.unsettled_folders.clear();
+        let mut wanted = std::mem::take(&mut self.unchecked);
+        while let Some(digest) = wanted.pop_first() {
+            if let Err(error) = self.check(&digest) {
+                wanted.insert(digest);
+                self.unchecked = wanted;
+                return Err(error);
+            }
+        }
         Ok(())
+    }
+
+    /// Has a piece read again once it is on the disk.
+    pub(crate) fn check_later(&mut self, digest: Digest) {
+        self.unchecked.insert(digest);
+    }
+
+    /// Reads a stored piece to its end and compares.
+    fn check(&self, digest: &Digest) -> Result<(), CaseError> {
+        let (folder, name) = evidence::place(digest);
+        let piece = Piece::open(&self.evidence.sub(&folder)?, &name, *digest)?;
+        piece
+            .check()
+            .map(drop)
+            .map_err(|error| self.evidence.fault("what was kept does not come back from", &name, error))
     }
 
     /// Takes bytes of piece `id`. Some reason, when they are left out.
@@ -141,7 +194,7 @@ impl Pieces {
             let name = format!("{}-{id}.zst", self.stream);
             let file = self.partial.create_new(&name)?;
             let store = Store { file, hasher: Sha256::new(), length: 0 };
-            let to = zstd::Encoder::new(store, 3)
+            let to = zstd::Encoder::new(store, if self.own { QUICK } else { 3 })
                 .map_err(|error| self.partial.fault("can not compress", &name, error))?;
             self.open.insert(id, Open { name, to, hasher: Sha256::new(), size: 0, cut: false });
         }
@@ -244,6 +297,45 @@ impl Pieces {
         let kept = Kept { id, digest, size, stored, claimed, whole: left.is_none() };
         self.stored.insert(id, (kept.clone(), left));
         Ok((Some(kept), left))
+    }
+
+    /// Stores a small piece of the keeper's own, which is whole.
+    pub(crate) fn store_small(&mut self, id: u32, bytes: &[u8]) -> Result<Kept, CaseError> {
+        let size = bytes.len() as u64;
+        if self.total.saturating_add(size) > self.bounds.total
+            || self.total_stored.saturating_add(size) > self.bounds.stored
+        {
+            return Err(CaseError::NotKept("it is more than the case may hold"));
+        }
+        let name = format!("{}-{id}.zst", self.stream);
+        let fault = |error| self.partial.fault("can not keep a piece of evidence", &name, error);
+        if self.small.is_none() {
+            self.small = Some(zstd::bulk::Compressor::new(QUICK).map_err(fault)?);
+        }
+        let packed = match &mut self.small {
+            Some(small) => small.compress(bytes).map_err(fault)?,
+            None => zstd::bulk::compress(bytes, QUICK).map_err(fault)?,
+        };
+        let (digest, stored) = (Digest::of(bytes), Digest::of(&packed));
+        let mut file = self.partial.create_new(&name)?;
+        let _ = fchmod(&file, Mode::RUSR);
+        let placed = file.write_all(&packed).map_err(fault).and_then(|()| self.place(&name, &digest, stored));
+        let there = match placed {
+            Ok(Some(there)) => there,
+            Ok(None) => return Err(CaseError::NotKept("the case holds a broken piece of the same name")),
+            Err(error) => {
+                self.partial.remove(&name);
+                return Err(error);
+            }
+        };
+        self.total += size;
+        self.total_stored += packed.len() as u64;
+        self.unsettled.push(file);
+        if self.unsettled.len() >= UNSETTLED {
+            self.settle()?;
+        }
+        self.done.insert(id);
+        Ok(Kept { id, digest, size, stored: there, claimed: None, whole: true })
     }
 
     /// The stream names piece `id` now.

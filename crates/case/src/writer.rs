@@ -1,6 +1,6 @@
 //! The one writer of a stream: takes frames of a host side that may lie, and adds them to the case.
 
-use crate::chain::{Chain, Part, pack, pack_all};
+use crate::chain::{Chain, Part, pack};
 use crate::keeper::{Kept, Line};
 use crate::pieces::{Left, Pieces};
 use crate::{Case, CaseError, Seal};
@@ -125,24 +125,21 @@ impl StreamWriter {
         let count = bodies.len() as u64;
         let lines: Vec<Line> =
             (self.notes..).zip(bodies).map(|(number, body)| Line::note(number, body)).collect();
-        let packed = pack_all(&lines).map_err(|error| self.fault(error))?;
-        let parts: Vec<Part<'_>> = packed
-            .iter()
-            .map(|(raw_length, stored)| Part { kind: FrameKind::Keeper, raw_length: *raw_length, stored })
-            .collect();
-        self.chain.put(&parts).map_err(|error| self.fault(error))?;
+        self.chain.put_lines(&lines).map_err(|error| self.fault(error))?;
         self.notes += count;
         Ok(())
     }
 
-    /// Names a piece of evidence that the keeper itself has stored.
-    pub(crate) fn kept(&mut self, kept: Kept, blob: Blob) -> Result<(), CaseError> {
+    /// Names pieces of evidence that the keeper itself has stored, all of them or none.
+    pub(crate) fn kept(&mut self, pieces: &[(Kept, Blob)]) -> Result<(), CaseError> {
         self.still_there()?;
-        let id = kept.id;
-        let lines = [Line::Kept(kept), Line::note(self.notes, Body::Blob(blob))];
+        let notes = (self.notes..)
+            .zip(pieces)
+            .map(|(number, (_, blob))| Line::note(number, Body::Blob(blob.clone())));
+        let mut lines: Vec<Line> = pieces.iter().map(|(kept, _)| Line::Kept(kept.clone())).collect();
+        lines.extend(notes);
         self.chain.put_lines(&lines).map_err(|error| self.fault(error))?;
-        self.notes += 1;
-        self.pieces.named(id);
+        self.notes += pieces.len() as u64;
         Ok(())
     }
 

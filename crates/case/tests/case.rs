@@ -10,7 +10,7 @@
 
 mod common;
 
-use calma_case::{Case, CaseError, KEEPER, StreamState};
+use calma_case::{About, Case, CaseError, KEEPER, PlaceKind, StreamState};
 use calma_record::frame::FrameKind;
 use calma_record::{Body, Digest, StreamName};
 use common::*;
@@ -185,4 +185,18 @@ fn an_unknown_record_is_kept() {
     writer.seal().unwrap();
     let record = case.records(&name("collection-1")).unwrap().next().unwrap().unwrap();
     assert!(matches!(record.body, Body::Unknown(_)));
+}
+
+#[test]
+fn a_journal_takes_more_at_once_than_one_frame_holds() {
+    use calma_record::step::Entry;
+    let folder = tempfile::tempdir().unwrap();
+    let case = Case::create(&folder.path().join("case"), &About::new("0", "test", PlaceKind::Named)).unwrap();
+    let mut journal = case.journal().unwrap();
+    let note = |id| Entry::Progress { id, note: serde_json::json!("x".repeat(1 << 20)) };
+    journal.write((0..12).map(note).collect()).unwrap();
+    journal.seal().unwrap();
+    let entries = case.journal_entries().unwrap();
+    assert_eq!(entries, (0..12).map(note).collect::<Vec<_>>());
+    assert!(case.verify().unwrap().is_sealed());
 }

@@ -36,8 +36,10 @@ pub(crate) enum Command {
     Release(Release),
     /// Hear from this machine whether a suspect host is silent, and sign what was heard
     Witness(Witness),
-    /// Write words into the journal, for what there is no time for now
+    /// Note words in the case, also about a finding: what there is no time for now
     Note(Note),
+    /// Bring a removable disk's data down to it, and say when it can be pulled
+    Eject(Eject),
     /// Show, verify or export a case
     Case(CaseArguments),
     /// The observing side; started by calma itself
@@ -151,8 +153,9 @@ pub(crate) enum AtCommand {
 /// Arguments of `isolate`.
 #[derive(Debug, Args)]
 pub(crate) struct Isolate {
-    /// 1: a filter that keeps your session; 2: links down and radios off, at a console
-    #[arg(long, value_name = "LEVEL", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    /// 1: a filter that keeps your session; 2: links down and radios off, at a console; 3: the
+    /// steps outside of the host, which are only shown
+    #[arg(long, value_name = "LEVEL", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
     pub(crate) level: u8,
     /// Keep this peer too: to one port of this host, or to every one
     #[arg(long, value_name = "ADDR[:LOCALPORT]")]
@@ -261,6 +264,15 @@ pub(crate) struct Contain {
     /// A plan saved by --dry-run, perhaps with steps removed
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
+    /// Move quarantined files to this disk (a USB stick) instead of into the case
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
+    /// With --to: encrypt them to this age recipient (age1…), or to the one in this file
+    #[arg(long, value_name = "KEY", requires = "to")]
+    pub(crate) encrypt_to: Option<String>,
+    /// End servers of databases too, whatever they are writing
+    #[arg(long)]
+    pub(crate) even_databases: bool,
     /// Watch so many seconds afterwards whether anything comes back
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub(crate) watch: u64,
@@ -289,9 +301,15 @@ pub(crate) struct Undo {
     /// Show what would be taken back and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Take it back without asking
+    /// Take it back without asking; you have cut the server off, or do not need to
     #[arg(long)]
     pub(crate) yes: bool,
+    /// A folder with files that contain --to moved, where it is another one by now
+    #[arg(long, value_name = "DIR")]
+    pub(crate) from: Option<PathBuf>,
+    /// The age key file that opens files encrypted by --encrypt-to
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
     /// The case's folder; the newest one if not given
     #[arg(long, value_name = "DIR")]
     pub(crate) case: Option<PathBuf>,
@@ -333,15 +351,21 @@ pub(crate) struct Witness {
 /// Arguments of `note`.
 #[derive(Debug, Args)]
 pub(crate) struct Note {
-    /// The words
-    #[arg(required = true)]
+    /// The words; without them, the notes so far
     pub(crate) words: Vec<String>,
     /// The finding they are about, by its key
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", requires = "words")]
     pub(crate) finding: Vec<String>,
     /// The case's folder; the newest one if not given
     #[arg(long, value_name = "DIR")]
     pub(crate) case: Option<PathBuf>,
+}
+
+/// Arguments of `eject`.
+#[derive(Debug, Args)]
+pub(crate) struct Eject {
+    /// Where the disk is mounted; the only removable one if not given
+    pub(crate) disk: Option<PathBuf>,
 }
 
 /// Arguments of `case`.

@@ -169,19 +169,50 @@ fn stands(past: &Past) -> &'static str {
 /// What taking steps back would bring.
 pub(crate) fn undo_plan(wanted: &[&Past]) -> String {
     let mut out = String::from("\n  This will take back what calma did. Nothing has been changed yet.\n\n");
-    let mut revives = false;
+    let mut revived = Vec::new();
     for past in wanted.iter().rev() {
         let step = &past.intent.step;
-        revives |= !matches!(step.action.as_str(), "note" | "preserve");
+        revived.extend(calma_recovery::revives(step));
         out.push_str(&line(&format!("  {:>4}  ", past.intent.id), step, back(step)));
     }
-    if revives {
-        out.push('\n');
-        out.push_str(&wrap(
-            "  ",
-            "This brings back what was contained: files, lines and processes named above run or can start again. Cut the \
-             server off first if you have not.",
-        ));
+    if !revived.is_empty() {
+        out.push_str("\n  This brings back to life:\n");
+        revived.iter().for_each(|what| out.push_str(&wrap("    - ", what)));
+        out.push_str(&wrap("  ", "Cut the server off from the network first, if you have not."));
+    }
+    out
+}
+
+/// Whether taking these steps back brings anything to life.
+pub(crate) fn brings_back(wanted: &[&Past]) -> bool {
+    wanted.iter().any(|past| calma_recovery::revives(&past.intent.step).is_some())
+}
+
+/// Where quarantined files will go, and to which disks they could go.
+pub(crate) fn places(case: &str, to: Option<&Path>, encrypted: bool, disks: &[calma_case::Disk]) -> String {
+    let fits: Vec<&calma_case::Disk> = disks.iter().filter(|disk| disk.removable && disk.writable).collect();
+    let words = |disk: &calma_case::Disk| {
+        format!("{} ({}, {:.1} GB free)", show::path(&disk.mounted_at), disk.kind, disk.free as f64 / 1e9)
+    };
+    let mut out = String::new();
+    match to {
+        Some(to) => {
+            // The mount that the folder lies on: the longest path that begins it.
+            let on = disks.iter().filter(|disk| to.starts_with(&disk.mounted_at));
+            let on = on.max_by_key(|disk| disk.mounted_at.as_os_str().len());
+            let on = on.map_or_else(|| show::path(to), words);
+            let how = if encrypted { ", encrypted" } else { "" };
+            out.push_str(&wrap("  ", &format!("Quarantined files go to {on}{how}, and are read again there before they are removed here.")));
+        }
+        None => {
+            out.push_str(&wrap("  ", &format!("Quarantined files go into the case, {case}.")));
+            for disk in fits {
+                out.push_str(&wrap(
+                    "  ",
+                    &format!("They can go to {} instead: --to {}", words(disk), show::path(&disk.mounted_at)),
+                ));
+            }
+        }
     }
     out
 }

@@ -96,6 +96,10 @@ impl<'a> Machine<'a> {
                 error.to_string(),
                 "name the case that is about this machine with --case DIR, or give it back its name",
             ),
+            EngineError::NotPromised(_) => Refusal::new(
+                error.to_string(),
+                "make room on the disk of the case, or put the disk back that was named with --to, and try again",
+            ),
             EngineError::Side(error) => self.silent(error, case),
         }
     }

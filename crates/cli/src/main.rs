@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         Some(Command::Contain(contain)) => commands::contain::run(&contain, &Machine::Here),
         Some(Command::Undo(undo)) => commands::undo::run(&undo, &Machine::Here),
         Some(Command::Note(note)) => commands::note::run(&note, &Machine::Here),
+        Some(Command::Eject(eject)) => commands::eject::run(&eject),
         Some(Command::Case(case)) => commands::case::run(&case),
         Some(Command::ActSide) => commands::act_side::run(),
         Some(Command::HostSide(host_side)) => commands::host_side::run(&host_side),

@@ -1,79 +1,51 @@
-//! Feeds every format each truncation of its samples and many mutations: none may panic, hang or grow without bound.
+//! Feeds every parser each truncation of its samples and many mutations: none may panic, hang or grow without bound.
 #![allow(clippy::indexing_slicing, reason = "a test")]
 
-use std::time::{Duration, Instant};
+mod mutate;
 
-/// Milliseconds of mutation for each format; `CALMA_FUZZ_MS` makes it longer.
-fn budget() -> Duration {
-    let milliseconds = std::env::var("CALMA_FUZZ_MS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
-    Duration::from_millis(milliseconds)
-}
+use mutate::{Random, mutated, truncated};
 
-struct Random(u64);
+type Parser = (&'static str, &'static [&'static [u8]], fn(&[u8]));
 
-impl Random {
-    fn next(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % below.max(1) as u64) as usize
-    }
-}
+/// What users bring along, which stands beside the formats of a host.
+const OTHERS: &[Parser] = &[
+    (
+        "lists of signs",
+        &[
+            b"# list\n192.0.2.7\n198.51.100.0/24 c2\nevil.example\n/tmp/.x*\nSHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n",
+            b"type,value,comment\nmd5,d41d8cd98f00b204e9800998ecf8427e,\"a \"\"quoted\"\" one\"\nip-dst,192.0.2.7,=1+1\n",
+            br#"{"Event":{"info":"x","Attribute":[{"type":"filename|md5","value":"a|d41d8cd98f00b204e9800998ecf8427e","comment":"c2"}]}}"#,
+            br#"{"type":"bundle","objects":[{"type":"indicator","name":"n","pattern_type":"stix","pattern":"[ipv4-addr:value = '192.0.2.7' OR file:hashes.'SHA-256' = 'aa'] FOLLOWEDBY [file:name LIKE 'x%']"}]}"#,
+        ],
+        |bytes| calma_formats::signs::read(bytes, &mut |found| drop(found)),
+    ),
+    (
+        "rules in the YARA language",
+        &[
+            br#"include "x" rule a : t { meta: m = 1 strings: $a = "x" nocase wide $b = { 41 ?? [2-4] (42|43) } $c = /a[0-9]{2,8}b/i condition: any of them and filesize < 1MB }"#,
+            b"/* a */ private rule p { condition: uint16(0) == 0x457f } // b\nrule q { condition: p and for any i in (1..4) : (i == 3) }\n",
+        ],
+        |bytes| drop(calma_formats::yara::check(bytes)),
+    ),
+];
 
-fn mutate(sample: &[u8], random: &mut Random) -> Vec<u8> {
-    let mut bytes = sample.to_vec();
-    for _ in 0..=random.next(6) {
-        if bytes.is_empty() {
-            bytes.push(random.next(256) as u8);
-            continue;
-        }
-        let at = random.next(bytes.len());
-        let length = random.next(bytes.len() - at).min(64);
-        match random.next(7) {
-            0 => bytes[at] ^= 1 << random.next(8),
-            1 => bytes[at] = [0, 0xff, b'\n', b' ', b'"', b'\\', b':', b'/', 0x7f, b'-'][random.next(10)],
-            2 => drop(bytes.drain(at..at + length)),
-            3 => {
-                let piece = bytes[at..at + length].to_vec();
-                let to = random.next(bytes.len());
-                bytes.splice(to..to, piece);
-            }
-            4 => bytes.truncate(at),
-            5 => bytes.splice(at..at, std::iter::repeat_n(bytes[at], random.next(5000))).for_each(drop),
-            _ => bytes[at..].iter_mut().take(8).for_each(|b| *b = 0xff),
-        }
-    }
-    bytes
+fn parsers() -> impl Iterator<Item = Parser> {
+    let formats = calma_formats::ALL.iter().map(|format| (format.name, format.samples, format.feed));
+    formats.chain(OTHERS.iter().copied())
 }
 
 #[test]
 fn every_truncation_of_every_sample_is_survived() {
-    for format in calma_formats::ALL {
-        assert!(!format.samples.is_empty(), "{} has no samples", format.name);
-        for sample in format.samples {
-            (0..=sample.len()).for_each(|length| (format.feed)(&sample[..length]));
-        }
+    for (name, samples, feed) in parsers() {
+        assert!(!samples.is_empty(), "{name} has no samples");
+        truncated(samples, &feed);
     }
 }
 
 #[test]
 fn mutated_samples_are_survived_in_time() {
     let mut random = Random(0x5eed_ca1a);
-    for format in calma_formats::ALL {
-        let end = Instant::now() + budget();
-        while Instant::now() < end {
-            let sample = format.samples[random.next(format.samples.len())];
-            let bytes = mutate(sample, &mut random);
-            let start = Instant::now();
-            (format.feed)(&bytes);
-            let bound = Duration::from_secs(2);
-            assert!(
-                start.elapsed() < bound,
-                "{} took {:?} for {} bytes",
-                format.name,
-                start.elapsed(),
-                bytes.len()
-            );
-        }
+    for (name, samples, feed) in parsers() {
+        mutated(name, samples, &mut random, &feed);
     }
 }

@@ -3,12 +3,15 @@
 //! Nothing here changes anything. No symbolic link is followed on the way to a folder (openat2(2), RESOLVE_NO_SYMLINKS):
 //! a plan names files by paths without links, so a link that stands there later was planted.
 
+pub(crate) mod attachments;
 mod files;
 mod groups;
 mod memory;
 mod processes;
+mod sockets;
 
 use crate::HostError;
+pub use attachments::{attachments, instructions};
 pub use files::{Layout, ReadFile};
 pub use groups::Group;
 pub use memory::{Memory, Region, regions};
@@ -16,6 +19,7 @@ pub use processes::{ProcessLine, process, processes};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
+pub use sockets::socket;
 
 /// The tree of files that is acted on; paths in it are absolute.
 #[derive(Debug)]

@@ -4,12 +4,13 @@
 //! one place alone, `calma_act::Permit`, which exists only after the intent is on the keeper's disk; `clippy.toml` bans
 //! [`LiveHands::take`] everywhere else.
 
+mod kernel;
 mod live;
 
 use crate::HostError;
 use crate::ground::{Folder, Group};
 use calma_record::Text;
-use calma_record::step::{FileTime, Manifest, ProcessName};
+use calma_record::step::{Attachment, FileTime, Manifest, ProcessName, SocketFound};
 pub use live::LiveHands;
 use rustix::fd::OwnedFd;
 
@@ -163,6 +164,24 @@ pub trait Hands: Send + Sync {
     /// # Errors
     /// When the kernel refuses.
     fn mount(&self, what: &Mounting) -> Result<(), HostError>;
+
+    /// Writes a setting of the kernel below /proc/sys or /sys, in one write.
+    ///
+    /// # Errors
+    /// When there is no such setting, or the kernel refuses the value.
+    fn set(&self, path: &[u8], value: &[u8]) -> Result<(), HostError>;
+
+    /// Ends a connection as if the peer had reset it (SOCK_DESTROY of sock_diag(7), Linux 4.5).
+    ///
+    /// # Errors
+    /// `ENOENT` when this very socket is gone, `EOPNOTSUPP` where the kernel can not.
+    fn destroy(&self, socket: &SocketFound) -> Result<(), HostError>;
+
+    /// Detaches a BPF program from one place, or removes what keeps it.
+    ///
+    /// # Errors
+    /// `ENOENT` when it is not attached there any more, `EOPNOTSUPP` where only the holder's end detaches it.
+    fn detach(&self, program: u32, from: &Attachment) -> Result<(), HostError>;
 
     /// Brings every folder in which names were changed to the disk.
     ///

@@ -7,6 +7,7 @@
 mod alone;
 mod bpf;
 mod clock;
+mod eject;
 mod error;
 mod gentle;
 pub mod ground;
@@ -30,6 +31,7 @@ mod worker;
 pub use alone::{Alone, alone};
 pub use bpf::{Bpf, BpfLink, BpfMap, BpfObject, BpfProgram};
 pub use clock::Clock;
+pub use eject::{EjectError, eject};
 pub use error::{Cause, HostError};
 pub use gentle::{Manners, behave, pressed};
 pub use hands::{Hands, LiveHands, Mounting, NewFile, PROTECTING, SETTABLE, Tell};

@@ -1,6 +1,6 @@
 //! The machine calma runs on.
 
-mod bpf;
+pub(crate) mod bpf;
 mod btf;
 pub(crate) mod directory;
 pub(crate) mod files;

@@ -7,8 +7,8 @@ use crate::survey::{Place, Survey, survey};
 use crate::world::{Attached, Connected, Door, Told, World};
 use calma_collect::{Context, Options};
 use calma_host::wires::{
-    self, Abilities, Connection, Connections, Disarmed, Events, Filter, Links, LiveWires, News, Programs,
-    SavedNetwork, Wires,
+    self, Abilities, Connection, Connections, Disarmed, Events, Filter, Glance, Links, LiveGlance, LiveWires,
+    News, Programs, SavedNetwork, Wires,
 };
 use calma_host::{Cause, Host, HostError, Live, Namespace, standing};
 use calma_record::Text;
@@ -29,7 +29,7 @@ impl LiveWorld {
     pub fn new(host: Arc<Live>) -> Self {
         #[expect(clippy::disallowed_methods, reason = "the guard holds what a promised intent began")]
         let wires = LiveWires::take();
-        let abilities = wires.abilities(&Namespace::Own).unwrap_or_default();
+        let abilities = LiveGlance::new().abilities(&Namespace::Own).unwrap_or_default();
         Self { host, wires, abilities }
     }
 
@@ -85,11 +85,19 @@ impl World for LiveWorld {
     }
 
     fn radios_off(&self) -> Result<Option<Value>, HostError> {
-        Ok(None)
+        let on: Vec<wires::Radio> =
+            LiveGlance::new().radios()?.into_iter().filter(|radio| !radio.blocked).collect();
+        on.iter().try_for_each(|radio| self.wires.block_radio(radio, true))?;
+        let numbers: Vec<u32> = on.iter().map(|radio| radio.index).collect();
+        Ok(Some(numbers).filter(|numbers| !numbers.is_empty()).map(|numbers| serde_json::json!(numbers)))
     }
 
-    fn radios_on(&self, _: &Value) -> Result<(), HostError> {
-        Ok(())
+    fn radios_on(&self, were: &Value) -> Result<(), HostError> {
+        let numbers: Vec<u32> = serde_json::from_value(were.clone()).unwrap_or_default();
+        let radios = LiveGlance::new().radios()?;
+        // One that was plugged out meanwhile needs nothing.
+        let these = radios.iter().filter(|radio| numbers.contains(&radio.index));
+        these.into_iter().try_for_each(|radio| self.wires.block_radio(radio, false))
     }
 
     fn now(&self) -> u64 {

@@ -1,9 +1,11 @@
 //! What an isolation would do, before anything is done.
 
 use crate::order::State;
+use crate::preflight::{self, Concern};
+use crate::rules::Lease;
 use crate::session::{Came, Connection, came};
 use crate::survey::{Survey, survey};
-use crate::{Kept, start};
+use crate::{Kept, external, start};
 use calma_collect::{Context, Options};
 use calma_formats::proc_net;
 use calma_host::{Host, Live, ground};
@@ -63,6 +65,12 @@ pub struct Preview {
     pub arrival: Arrival,
     /// Ports that listen for others, which nobody will reach.
     pub listening: BTreeSet<u16>,
+    /// What may go wrong outside or by itself, the heaviest first.
+    pub concerns: Vec<Concern>,
+    /// DHCP servers by which addresses on the way to what is kept are lent.
+    pub leases: Vec<Lease>,
+    /// The steps outside of the host (level 3), as lines of text, the likeliest place first.
+    pub outside: Vec<String>,
     /// An isolation that is there already, and whether its guard lives.
     pub already: Option<(State, bool)>,
 }
@@ -87,13 +95,37 @@ pub fn preview(kept: &[Kept]) -> Preview {
     if let Arrival::Through(connection) = &arrival {
         kept.push(connection.kept());
     }
+    let peer = kept.first().map(|kept| kept.peer);
+    let lent = preflight::leases(&preflight::Sight::of(host.as_ref(), peer));
+    let server = |lent: &preflight::Lent| match lent.server {
+        Some(IpAddr::V4(server)) => Some(Lease { server }),
+        _ => None,
+    };
     Preview {
+        concerns: preflight::preflight(host.as_ref(), peer).into_iter().take(MOST).collect(),
+        leases: lent.iter().filter_map(server).collect::<BTreeSet<_>>().into_iter().collect(),
+        outside: external::steps(host.as_ref()).into_iter().flat_map(lines).collect(),
         places: places(&survey, &kept),
         closed: survey.closed.iter().map(|(file, why)| format!("{file}: {why}")).take(MOST).collect(),
         arrival,
         listening: listening(host.as_ref()),
         already: start::status(&ground::boot()).ok().flatten(),
     }
+}
+
+/// Steps outside of the host, as lines.
+fn lines(steps: &external::Steps) -> Vec<String> {
+    let mut lines = vec![format!("At {}", steps.provider.name())];
+    let numbered = |title: &str, steps: &[&str]| {
+        let step = |(number, step): (usize, &&str)| format!("{title} {}: {step}", number + 1);
+        steps.iter().enumerate().map(step).collect::<Vec<_>>()
+    };
+    lines.extend(numbered("First", steps.first));
+    lines.extend(numbered("Cut", steps.cut));
+    lines.push(format!("See that it is cut: {}", steps.check));
+    lines.extend(numbered("Back", steps.back));
+    lines.push(format!("Mind: {}", steps.mind));
+    lines
 }
 
 fn places(survey: &Survey, kept: &[Kept]) -> Vec<Place> {

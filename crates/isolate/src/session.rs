@@ -16,6 +16,8 @@ pub struct Connection {
     pub peer: IpAddr,
     /// Its port there.
     pub peer_port: u16,
+    /// The address here.
+    pub local: IpAddr,
     /// The port here.
     pub port: u16,
 }
@@ -98,7 +100,11 @@ fn inward(tree: &dyn Tree) -> BTreeMap<u64, Connection> {
         .filter(|row| row.state == ESTABLISHED && listening.contains(&row.local_port))
         .map(|row| {
             let peer = row.remote.to_canonical();
-            (u64::from(row.inode), Connection { peer, peer_port: row.remote_port, port: row.local_port })
+            let local = row.local.to_canonical();
+            (
+                u64::from(row.inode),
+                Connection { peer, peer_port: row.remote_port, local, port: row.local_port },
+            )
         })
         .filter(|(_, connection)| !connection.peer.is_loopback())
         .collect()
@@ -145,8 +151,9 @@ fn told(tree: &dyn Tree, pid: u32) -> Option<Connection> {
     let mut words = std::str::from_utf8(value).ok()?.split(' ');
     let peer: IpAddr = words.next()?.parse().ok()?;
     let peer_port = words.next()?.parse().ok()?;
-    let port = words.nth(1)?.parse().ok()?;
-    Some(Connection { peer: peer.to_canonical(), peer_port, port })
+    let local: IpAddr = words.next()?.parse().ok()?;
+    let port = words.next()?.parse().ok()?;
+    Some(Connection { peer: peer.to_canonical(), peer_port, local: local.to_canonical(), port })
 }
 
 /// Whether a process's terminal is a console: field 7 of proc_pid_stat(5), device numbers of the kernel's

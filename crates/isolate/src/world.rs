@@ -39,7 +39,7 @@ pub struct Connected {
 }
 
 /// A BPF program on the way of packets.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Attached {
     /// The device's number.
     pub device: u32,

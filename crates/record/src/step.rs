@@ -96,6 +96,54 @@ pub enum Target {
         /// The same in words, for a plan.
         says: String,
     },
+    /// A setting of the running kernel.
+    Setting {
+        /// Its file below /proc or /sys.
+        path: Text,
+        /// What it is to be.
+        value: Text,
+        /// What it was when the plan was made.
+        seen: Option<Text>,
+    },
+    /// A kernel module by its name.
+    Module {
+        /// The name.
+        name: Text,
+    },
+    /// A loaded BPF program.
+    Program {
+        /// Its number, which the kernel gives again only after four thousand million others.
+        id: u32,
+        /// Digest of its instructions as hexadecimal digits.
+        tag: String,
+        /// Name its loader gave it.
+        name: Text,
+    },
+    /// One connected socket.
+    Socket(SocketName),
+    /// A login session.
+    Session {
+        /// The process that leads it.
+        leader: ProcessName,
+        /// Whose it is.
+        account: Text,
+    },
+    /// An account's place in a group.
+    Member {
+        /// The account.
+        account: Text,
+        /// The group.
+        group: Text,
+    },
+    /// A symbolic link that is to lead elsewhere.
+    Link {
+        /// Its path, without links on the way.
+        path: Text,
+        /// Where it is to lead.
+        to: Text,
+        /// What stood there.
+        seen: Option<FileSeen>,
+    },
     /// Words for whoever reads the journal.
     Words {
         /// The words.
@@ -103,15 +151,93 @@ pub enum Target {
     },
 }
 
+/// A socket by its two ends, as sock_diag(7) names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocketName {
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// Own address and port, `192.0.2.1:22` or `[2001:db8::1]:22`.
+    pub local: String,
+    /// The peer's.
+    pub remote: String,
+}
+
 impl Target {
     /// The path it is about, if it is one.
     pub fn path(&self) -> Option<&Text> {
         match self {
-            Self::File { path, .. } | Self::Line { path, .. } => Some(path),
+            Self::File { path, .. } | Self::Line { path, .. } | Self::Link { path, .. } => Some(path),
             Self::Mount { point } => Some(point),
-            Self::Tree(_) | Self::Account { .. } | Self::Network { .. } | Self::Words { .. } => None,
+            _ => None,
         }
     }
+
+    /// Whether it is gone after a restart, so that a step of another boot means nothing.
+    pub fn is_of_one_boot(&self) -> bool {
+        matches!(
+            self,
+            Self::Tree(_)
+                | Self::Session { .. }
+                | Self::Setting { .. }
+                | Self::Program { .. }
+                | Self::Socket(_)
+                | Self::Mount { .. }
+        )
+    }
+}
+
+/// A socket that is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SocketFound {
+    /// Address family (AF_INET or AF_INET6).
+    pub family: u8,
+    /// Protocol (IPPROTO_TCP or IPPROTO_UDP).
+    pub protocol: u8,
+    /// State (`enum` of net/tcp_states.h): 1 is established, 7 closed, 10 listening.
+    pub state: u8,
+    /// How the kernel names it, with a number (cookie) that no other socket of this boot has.
+    pub id: Vec<u8>,
+    /// Inode number of its descriptor; 0 where none stands for it.
+    pub inode: u32,
+}
+
+/// One place at which a BPF program is attached, or that keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attachment {
+    /// A file of a bpf file system that keeps the program or a link of it.
+    Pin {
+        /// The file.
+        path: Text,
+    },
+    /// A link.
+    Link {
+        /// Its number.
+        id: u32,
+        /// `enum bpf_link_type`.
+        kind: u32,
+    },
+    /// A control group, without a link.
+    Group {
+        /// Its folder.
+        path: Text,
+        /// `enum bpf_attach_type`.
+        attach: u32,
+    },
+    /// An interface, without a link: XDP, or tcx.
+    Interface {
+        /// Its number.
+        index: u32,
+        /// `enum bpf_attach_type`: 37 for XDP, 46 and 47 for tcx.
+        attach: u32,
+    },
+    /// A filter of tc(8).
+    Filter {
+        /// The interface's number.
+        index: u32,
+        /// `struct tcmsg`'s parent, handle and info, which name it.
+        name: [u32; 3],
+    },
 }
 
 /// One step of a plan.

@@ -5,6 +5,7 @@
 //! detector's name.
 
 mod files;
+mod machine;
 mod words;
 
 use crate::review::{Review, each_record};
@@ -17,19 +18,26 @@ use calma_record::{Body, Certainty, Finding, RecordId, Severity, Subject, Text, 
 use files::Files;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-pub use words::{describe, undoable, verb};
+pub use words::{describe, revives, undoable, verb};
 
 /// The order in which actions stand in a plan.
-const ORDER: [&str; 10] = [
+const ORDER: [&str; 17] = [
     "note",
     "freeze",
     "preserve",
     "lock-account",
+    "leave-group",
+    "end-session",
+    "destroy-socket",
     "unmount",
+    "set-sysctl",
     "edit-line",
+    "set-link",
     "unhook-file",
     "unhook-unit",
+    "block-module",
     "kill",
+    "detach-program",
     "quarantine",
 ];
 
@@ -95,7 +103,7 @@ pub fn propose(case: &Case, review: &Review, side: &dyn Side, stories: &[u32]) -
         let evidence = finding.evidence.iter().filter_map(|evidence| facts.get(&evidence.record));
         let mut handled: BTreeSet<Text> = BTreeSet::new();
         for fact in evidence {
-            for (action, target, more) in files.follow(fact, finding)? {
+            for (action, target, more) in files.follow(&lines, fact, finding)? {
                 let action = if action == "quarantine" && files::starts_something(fact) {
                     "unhook-file"
                 } else {

@@ -4,16 +4,19 @@
 //! a few disk flushes and not thousands. A crash anywhere leaves intents without outcome, which the next start finishes or
 //! takes back ([`Engine::put_right`]).
 
+mod elsewhere;
 mod history;
 mod keeping;
 
 use crate::side::{Errand, Report, Side, SideError, Stage, Taken};
-use calma_case::{Case, CaseError, PlaceKind, now};
+use calma_act::Trouble;
+use calma_case::{Away, Case, CaseError, Identity, PlaceKind, now};
 use calma_record::Text;
 use calma_record::step::{Ended, Entry, Intent, Outcome, Plan, Refusal, Step, Target, Undo, Undoable, Way};
 pub use history::{History, Past, Stands};
 use keeping::Keeping;
 use serde_json::Value;
+use std::path::Path;
 
 /// At most so many steps are promised at once.
 const BATCH: usize = 256;
@@ -33,6 +36,9 @@ pub enum EngineError {
     /// The case would be gone after a power cut.
     #[error("the case is in this machine's memory: after a power cut nobody could take the changes back")]
     NotDurable,
+    /// What is to be done could not be written down first, so it was not begun.
+    #[error("nothing was begun, since it could not be written down first: {0}")]
+    NotPromised(String),
 }
 
 /// What happened to a step, as it happens.
@@ -76,6 +82,27 @@ impl<'a> Engine<'a> {
         let history = History::of(entries);
         let keeping = Keeping::open(case)?;
         Ok(Self { keeping, taken, history, boot, name })
+    }
+
+    /// Quarantined files go there from now on, and not into the case.
+    ///
+    /// # Errors
+    /// When the case can not remember where they went.
+    pub fn send_to(&mut self, away: Away) -> Result<(), EngineError> {
+        Ok(self.keeping.send_to(away)?)
+    }
+
+    /// Files that went elsewhere are opened with this key, and looked for in this folder too.
+    pub fn fetch_with(&mut self, identity: Option<&Identity>, folder: Option<&Path>) {
+        self.keeping.fetch_with(identity, folder);
+    }
+
+    /// Servers of databases are ended like any other process, whatever they are writing.
+    ///
+    /// # Errors
+    /// When the machine does not answer.
+    pub fn even_databases(&mut self) -> Result<(), EngineError> {
+        Ok(self.taken.even_databases()?)
     }
 
     /// What stands in the journal.
@@ -165,9 +192,9 @@ impl<'a> Engine<'a> {
     fn may_begin(&self, step: &Step, plan: &Plan, failed: &[(Target, String)]) -> Result<(), Refusal> {
         let action = calma_act::named(&step.action)
             .ok_or_else(|| Refusal::new(format!("this calma knows no action \"{}\"", step.action)))?;
-        if matches!(step.target, Target::Tree(_)) && plan.boot != self.boot {
+        if step.target.is_of_one_boot() && plan.boot != self.boot {
             return Err(Refusal::new(
-                "the machine was restarted since the plan was made; its processes are others now",
+                "the machine was restarted since the plan was made; what runs is something else now",
             ));
         }
         // What is not frozen or kept is not ended: its memory would be lost.
@@ -204,11 +231,9 @@ impl<'a> Engine<'a> {
                 }
             }
         });
-        if matches!(gone, Err(SideError::Keeper(_))) {
+        if let Err(SideError::Keeper(Trouble(why))) = gone {
             // Nothing was done, and the error is the case's own.
-            return Err(self.keeping.sync().map_or_else(EngineError::from, |()| {
-                EngineError::Case(CaseError::NotKept("the journal could not be written"))
-            }));
+            return Err(EngineError::NotPromised(why));
         }
         self.history.promised(&intents);
         let entries = outcomes.iter().map(|outcome| Entry::Outcome(Box::new(outcome.clone()))).collect();
@@ -238,7 +263,7 @@ impl<'a> Engine<'a> {
             let Some(past) = self.history.step(id).filter(|past| past.can_be_undone()) else { continue };
             let (notes, mut intent) = (past.notes.clone(), past.intent.clone());
             (intent.way, intent.at) = (Way::Undo, now());
-            if matches!(intent.step.target, Target::Tree(_)) && intent.boot != self.boot {
+            if intent.step.target.is_of_one_boot() && intent.boot != self.boot {
                 outcomes.push(self.gone(&intent, tell)?);
                 continue;
             }
@@ -249,7 +274,7 @@ impl<'a> Engine<'a> {
 
     /// A step about processes of an earlier boot: there is nothing to take back.
     fn gone(&mut self, intent: &Intent, tell: &mut dyn FnMut(&Event<'_>)) -> Result<Outcome, EngineError> {
-        let says = "the machine was restarted since; its processes are gone".to_owned();
+        let says = "the machine was restarted since; what it was about is gone with that boot".to_owned();
         let outcome =
             Outcome { id: intent.id, way: Way::Undo, at: now(), ended: Ended::Done, says, left: Value::Null };
         tell(&Event::Ended(&intent.step, &outcome));
@@ -275,7 +300,7 @@ impl<'a> Engine<'a> {
         let mut outcomes = self.undo(&back, tell)?;
         // Finished in the order in which they were begun: each leaves its folder as the next one's undo expects it.
         for past in on {
-            if matches!(past.intent.step.target, Target::Tree(_)) && past.intent.boot != self.boot {
+            if past.intent.step.target.is_of_one_boot() && past.intent.boot != self.boot {
                 outcomes.push(self.gone(&past.intent, tell)?);
                 continue;
             }

@@ -9,7 +9,7 @@ mod local;
 mod question;
 
 use calma_act::{Ledger, Piece, Trouble, Vault};
-use calma_record::step::{Ended, Intent, Refusal, Step, Undo};
+use calma_record::step::{Ended, Intent, Manifest, Refusal, Step, Undo};
 use calma_record::{Digest, Text};
 pub(crate) use here::Here;
 pub use local::LocalSide;
@@ -62,6 +62,12 @@ pub trait Side {
 
 /// A machine that this run alone may change; it is given back when this is dropped.
 pub trait Taken {
+    /// From now on servers of databases are ended like any other process, whatever they are writing.
+    ///
+    /// # Errors
+    /// When the machine does not answer.
+    fn even_databases(&mut self) -> Result<(), SideError>;
+
     /// Looks whether steps can be done and gathers what taking them back needs. Changes nothing there.
     ///
     /// # Errors
@@ -90,10 +96,22 @@ pub trait Keeper {
     fn keep(&self, what: &str, place: &Text, pid: Option<u32>, from: &mut dyn Read)
     -> Result<Piece, Trouble>;
 
+    /// As [`Vault::keep_away`].
+    ///
+    /// # Errors
+    /// As for [`Keeper::keep`].
+    fn keep_away(
+        &self,
+        what: &str,
+        place: &Text,
+        manifest: &Manifest,
+        from: &mut dyn Read,
+    ) -> Result<Piece, Trouble>;
+
     /// As [`Vault::check`].
     ///
     /// # Errors
-    /// When what is stored does not give these bytes back.
+    /// When it is known already that what is stored does not give these bytes back.
     fn check(&self, digest: &Digest) -> Result<(), Trouble>;
 
     /// As [`Vault::fetch`].
@@ -174,7 +192,17 @@ impl Vault for AsVault<'_> {
         self.0.keep(what, place, pid, from)
     }
 
-    fn check(&self, digest: &Digest) -> Result<(), Trouble> {
+    fn keep_away(
+        &mut self,
+        what: &str,
+        place: &Text,
+        manifest: &Manifest,
+        from: &mut dyn Read,
+    ) -> Result<Piece, Trouble> {
+        self.0.keep_away(what, place, manifest, from)
+    }
+
+    fn check(&mut self, digest: &Digest) -> Result<(), Trouble> {
         self.0.check(digest)
     }
 

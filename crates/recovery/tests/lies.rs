@@ -9,7 +9,7 @@
 )]
 
 use calma_act::{Piece, Trouble};
-use calma_record::step::{Intent, Step, Target, Undo, Way};
+use calma_record::step::{Intent, Manifest, Step, Target, Undo, Way};
 use calma_record::{Digest, Text};
 use calma_recovery::{Errand, Keeper, Question, RemoteSide, Side, SideError, Stage};
 use serde_json::{Value, json};
@@ -36,6 +36,16 @@ impl Keeper for Told {
         let piece = Piece { digest: Digest::of(&bytes), size: bytes.len() as u64 };
         self.kept.borrow_mut().push(bytes);
         Ok(piece)
+    }
+
+    fn keep_away(
+        &self,
+        what: &str,
+        place: &Text,
+        _: &Manifest,
+        from: &mut dyn Read,
+    ) -> Result<Piece, Trouble> {
+        self.keep(what, place, None, from)
     }
 
     fn check(&self, _: &Digest) -> Result<(), Trouble> {

@@ -49,7 +49,12 @@ pub fn dump(bed: &Bed) -> String {
 
 /// A booted server with the intrusion in it.
 pub fn planted() -> Bed {
-    let bed = Bed::booted(Release::Bookworm);
+    planted_on(Release::Bookworm)
+}
+
+/// The same of another release.
+pub fn planted_on(release: Release) -> Bed {
+    let bed = Bed::booted(release);
     let output = bed.run(PLANT);
     assert!(output.ok(), "{output}");
     let before = alive(&bed);

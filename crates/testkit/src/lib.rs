@@ -8,10 +8,12 @@
     reason = "test support: it builds and inspects the machines that tests look at, and fails loudly"
 )]
 
+pub mod alone;
 pub mod bed;
 mod big_case;
 pub mod binaries;
 pub mod browser;
+pub mod dump;
 pub mod guest;
 pub mod intrusion;
 mod memory;

@@ -80,5 +80,9 @@ fn a_server_with_web_applications_is_clean() {
         eprintln!("skipped: {name} (part of bench/soak)");
         return;
     }
+    let bed = Bed::booted(Release::Apps);
+    eprintln!("units that failed here:\n{}", bed.run("systemctl --failed --plain --no-legend").text());
+    assert_clean("apps booted", &bed.triage(&[]));
+    drop(bed);
     assert_clean("apps --root", &Bed::still(Release::Apps).triage_root(&[]));
 }

@@ -171,6 +171,27 @@ fn sockets_are_those_that_ss_shows() {
     drop((listener6, client, served, datagram, pair, raw, packet));
 }
 
+/// A listener for the hypervisor (vsock(7)): with its port where the kernel lists them, else by who holds it, and a gap.
+#[test]
+fn a_socket_to_the_hypervisor_is_seen() {
+    if !inside("a_socket_to_the_hypervisor_is_seen") {
+        return;
+    }
+    // SAFETY: socket takes no pointers.
+    if unsafe { libc::socket(libc::AF_VSOCK, libc::SOCK_STREAM, 0) } < 0 {
+        eprintln!("skipped: this kernel has no vsock ({})", std::io::Error::last_os_error());
+        return;
+    }
+    let listener = socket(libc::AF_VSOCK, libc::SOCK_STREAM, 0);
+    let own = std::process::id();
+    let (rows, _) = see::<Socket>("sockets");
+    let rows: Vec<_> = rows.iter().filter(|row| row.family == "vsock" && row.pids.contains(&own)).collect();
+    println!("{rows:?}");
+    assert!(!rows.is_empty());
+    assert!(rows.iter().all(|row| row.program.is_some()));
+    drop(listener);
+}
+
 struct Ended(Child);
 
 impl Drop for Ended {

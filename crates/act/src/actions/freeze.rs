@@ -1,7 +1,7 @@
 //! Freezes a process and everything it started, so that it can neither act, nor wipe, nor start anything again.
 
 use crate::action::{Action, Card, Done, Looking, Trouble, Verdict, state, undo};
-use crate::{Acting, tree};
+use crate::{Acting, database, tree};
 use calma_host::Tell;
 use calma_host::ground::{Group, ProcessLine};
 use calma_record::Text;
@@ -61,6 +61,8 @@ fn own_group(root: &ProcessName, members: &[ProcessLine]) -> Option<Group> {
 fn prepare(looking: &mut Looking<'_>, step: &Step) -> Result<Undo, Refusal> {
     let root = tree::root(&step.target)?;
     let members = tree::checked(root, looking.keep_off)?;
+    // What is frozen can not be stopped in an orderly way any more.
+    database::allows(looking.host, looking.keep_off, &members)?;
     undo(&State {
         root: root.clone(),
         group: own_group(root, &members).map(|group| (group.folder, group.path)),

@@ -66,12 +66,11 @@ fn apply(_: &mut Acting<'_>, step: &Step, _: &Undo) -> Result<Done, Trouble> {
     match start::start(&order) {
         Ok(Began::Closed { state, took, lacking }) => {
             let devices: usize = state.cuts.iter().map(|cut| cut.devices.len()).sum();
-            let mut says = format!(
-                "closed within {took} ms: {devices} devices in {} network namespaces",
-                state.cuts.len()
-            );
+            let count = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
+            let (devices, places) = (count(devices, "device"), count(state.cuts.len(), "network namespace"));
+            let mut says = format!("closed within {took} ms: {devices} in {places}");
             for one in &lacking {
-                says.push_str(&format!("; the guard has not {one}"));
+                says.push_str(&format!("; the guard could not have {one}"));
             }
             Ok(Done::new(says).leaving(state))
         }

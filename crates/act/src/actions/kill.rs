@@ -1,8 +1,8 @@
 //! Ends a process and everything it started. Never the first step: what it knows is lost with it.
 
 use crate::action::{Action, Card, Done, Looking, Trouble, Verdict, state, undo};
-use crate::{Acting, tree};
-use calma_host::ground::{ProcessLine, process};
+use crate::{Acting, database, tree};
+use calma_host::ground::{Group, ProcessLine, process};
 use calma_host::{Host, Tell};
 use calma_record::Text;
 use calma_record::step::{ProcessName, Refusal, Step, Undo, Undoable, Way};
@@ -52,13 +52,23 @@ fn member(host: &dyn Host, line: &ProcessLine) -> Member {
 fn prepare(looking: &mut Looking<'_>, step: &Step) -> Result<Undo, Refusal> {
     let root = tree::root(&step.target)?;
     let members = tree::checked(root, looking.keep_off)?;
+    gather(looking, root, &members)
+}
+
+/// What taking it back and finishing it need, of these processes.
+pub(super) fn gather(
+    looking: &Looking<'_>,
+    root: &ProcessName,
+    members: &[ProcessLine],
+) -> Result<Undo, Refusal> {
+    database::allows(looking.host, looking.keep_off, members)?;
     undo(&State {
         root: root.clone(),
         members: members.iter().map(|line| member(looking.host, line)).collect(),
     })
 }
 
-fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble> {
+pub(super) fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble> {
     let state: State = state(undo)?;
     let mut known: Vec<ProcessName> = state.members.iter().map(|member| member.name.clone()).collect();
     let began = Instant::now();
@@ -85,12 +95,30 @@ fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble
                 known.push(name);
             }
         }
+        thaw(acting, &members)?;
         std::thread::sleep(Duration::from_millis(2));
     }
     Ok(Done::new(format!("ended: {}", tree::words(&state.root, known.len()))))
 }
 
-fn verify(_: &mut Looking<'_>, _: &Step, undo: &Undo, way: Way) -> Verdict {
+/// In a frozen group of version 1 a process ends only once it is thawed (freezer-subsystem.rst): where all of it has been
+/// told to end, it is.
+fn thaw(acting: &Acting<'_>, members: &[ProcessLine]) -> Result<(), Trouble> {
+    let mut groups: Vec<Group> = members.iter().filter_map(|line| Group::of(line.pid)).collect();
+    groups.dedup();
+    for group in groups.iter().filter(|group| group.is_old() && group.asked_to_freeze() == Some(true)) {
+        let ours = |pid: &u32| members.iter().any(|line| line.pid == *pid);
+        if group.members().is_some_and(|all| all.iter().all(ours)) {
+            match acting.hands().freeze(group, false) {
+                Err(error) if !error.is_missing() => return Err(error.into()),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn verify(_: &mut Looking<'_>, _: &Step, undo: &Undo, way: Way) -> Verdict {
     let Ok(state) = state::<State>(undo) else {
         return Verdict::Fails("its entry can not be read".to_owned());
     };
@@ -106,7 +134,7 @@ fn verify(_: &mut Looking<'_>, _: &Step, undo: &Undo, way: Way) -> Verdict {
     }
 }
 
-fn revert(_: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble> {
+pub(super) fn revert(_: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble> {
     let state: State = state(undo)?;
     let alive = |name: &ProcessName| {
         process(name.pid).is_some_and(|line| line.started == name.started && !line.is_gone())

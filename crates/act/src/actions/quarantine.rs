@@ -50,12 +50,6 @@ struct Other {
     folder_flags: Option<u32>,
 }
 
-/// What the folder's time of change was when the file was gone.
-#[derive(Serialize, Deserialize)]
-struct Left {
-    folder_modified: FileTime,
-}
-
 pub(super) fn prepare(looking: &mut Looking<'_>, step: &Step) -> Result<Undo, Refusal> {
     let Target::File { path, seen } = &step.target else {
         return Err(Refusal::new("this is not about a file"));
@@ -102,7 +96,7 @@ fn keep(
     }
     let file = folder.open(name).map_err(refused)?;
     let what = format!("quarantined file, {} bytes", manifest.size);
-    let piece = looking.vault.keep(&what, path, None, &mut file.data(&manifest.extents))?;
+    let piece = looking.vault.keep_away(&what, path, manifest, &mut file.data(&manifest.extents))?;
     let now = file.manifest().map_err(refused)?;
     if now.changed != manifest.changed || !now.same_file(manifest) {
         return Err(Refusal::new("it changed while it was read").instead("freeze what writes to it first"));
@@ -170,7 +164,7 @@ pub(super) fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Do
             "kept in the case and removed, with {found} of its {all} other names; the rest was not found"
         ),
     };
-    Ok(Done::new(says).leaving(Left { folder_modified: folder.times()?.1 }))
+    Ok(Done::new(says).leaving(whole::Left::of(&folder)?))
 }
 
 pub(super) fn verify(looking: &mut Looking<'_>, _: &Step, undo: &Undo, way: Way) -> Verdict {
@@ -258,10 +252,7 @@ pub(super) fn revert(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<D
     if let Some(flags) = state.manifest.flags.filter(|_| state.manifest.link.is_none()) {
         acting.hands().set_flags(&folder, name, flags)?;
     }
-    // After a cut nobody knows whether the folder's time is ours; then it is taken to be.
-    let left =
-        acting.looking.noted.iter().rev().find_map(|note| serde_json::from_value::<Left>(note.clone()).ok());
-    let ours = left.map(|left| left.folder_modified);
+    let ours = whole::Left::noted(acting.looking.noted);
     whole::settle_times(acting, &folder, found, state.folder_times, ours, state.folder_flags)?;
     Ok(Done::new(match lost.is_empty() {
         true => "put back as it was".to_owned(),

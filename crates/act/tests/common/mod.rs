@@ -1,10 +1,14 @@
 //! What the tests of actions share: namespaces of their own, a vault in memory, hands that fail, and a full look at a tree.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod situation;
+
 use calma_act::{Acting, Action, Done, KeepOff, Ledger, Looking, Permit, Piece, Trouble, Vault, Verdict};
 use calma_host::ground::{Folder, Ground, Group};
 use calma_host::{Hands, HostError, Live, LiveHands, Mounting, NewFile, Tell};
-use calma_record::step::{FileTime, Intent, Manifest, ProcessName, Refusal, Step, Target, Undo, Way};
+use calma_record::step::{
+    Attachment, FileTime, Intent, Manifest, ProcessName, Refusal, SocketFound, Step, Target, Undo, Way,
+};
 use calma_record::{Digest, Text};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -74,7 +78,7 @@ impl Vault for Kept {
         Ok(piece)
     }
 
-    fn check(&self, digest: &Digest) -> Result<(), Trouble> {
+    fn check(&mut self, digest: &Digest) -> Result<(), Trouble> {
         let bytes = self.pieces.get(digest).ok_or_else(|| Trouble::new("no such piece"))?;
         if Digest::of(bytes) == *digest { Ok(()) } else { Err(Trouble::new("changed")) }
     }
@@ -142,6 +146,9 @@ failing! {
     set_folder_times(at: &Folder, times: (FileTime, FileTime)) -> ();
     unmount(point: &[u8]) -> ();
     mount(what: &Mounting) -> ();
+    set(path: &[u8], value: &[u8]) -> ();
+    destroy(socket: &SocketFound) -> ();
+    detach(program: u32, from: &Attachment) -> ();
     settle() -> ();
 }
 

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 pub struct Disk {
     /// Where it is mounted.
     pub mounted_at: PathBuf,
+    /// Its kind of file system.
+    pub kind: String,
     /// Whether it can be taken out of the machine.
     pub removable: bool,
     /// Whether this user may write there.
@@ -114,8 +116,10 @@ fn disks(mountinfo: &[u8]) -> Vec<Disk> {
             continue;
         }
         let mounted_at = PathBuf::from(std::ffi::OsString::from_vec(unescape(point)));
+        let kind = fields.skip_while(|field| *field != b"-").nth(1).unwrap_or_default();
         let read_only = options.split(|b| *b == b',').any(|option| option == b"ro");
         disks.push(Disk {
+            kind: String::from_utf8_lossy(kind).into_owned(),
             removable: removable(&block),
             writable: !read_only && writable(&mounted_at),
             free: free(&mounted_at),

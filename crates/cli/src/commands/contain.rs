@@ -4,12 +4,15 @@ use crate::args::Contain;
 use crate::exit::{Exit, Refusal};
 use crate::machine::Machine;
 use crate::{changes, places, show};
-use calma_case::{Case, PlaceKind};
+use calma_case::{Away, Case, PlaceFacts, PlaceKind, Recipient};
+use calma_host::{Live, Tree as _};
 use calma_record::step::{Ended, Plan};
 use calma_recovery::{
     Back, Engine, EngineError, Event, History, ProposeError, Side, more, programs, propose, watch,
 };
 use std::io::{BufRead as _, IsTerminal as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
 
 /// Proposes, asks, carries out, watches.
 pub(crate) fn run(arguments: &Contain, machine: &Machine<'_>) -> anyhow::Result<Exit> {
@@ -55,10 +58,16 @@ pub(crate) fn run(arguments: &Contain, machine: &Machine<'_>) -> anyhow::Result<
         show::print("\n  Nothing to contain: no finding of weight names a process or file that is there.\n");
         return Ok(Exit::Done);
     }
+    let target = Target::of(arguments, machine)?;
     if arguments.json {
         show::print(&changes::json_plan(&plan));
     } else {
         show::print(&changes::plan(&plan, arguments.dry_run));
+        if plan.steps.iter().any(|step| step.ticked && step.action == "quarantine") {
+            let disks = PlaceFacts::gather().disks;
+            let (to, encrypted) = (arguments.to.as_deref(), target.as_ref().is_some_and(|to| to.1.is_some()));
+            show::print(&changes::places(&show::path(case.folder()), to, encrypted, &disks));
+        }
     }
     if arguments.dry_run {
         if let Some(file) = &arguments.plan {
@@ -77,7 +86,64 @@ pub(crate) fn run(arguments: &Contain, machine: &Machine<'_>) -> anyhow::Result<
         show::print("\n  Left as it is. Nothing was changed.\n");
         return Ok(Exit::Done);
     }
-    carry_out(&case, machine, side.as_ref(), &plan, arguments)
+    carry_out(&case, machine, side.as_ref(), &plan, arguments, target)
+}
+
+/// The disk that quarantined files go to, and who can read them there.
+struct Target(PathBuf, Option<Recipient>);
+
+impl Target {
+    /// As it was asked for. A memory is no such place, nor is the server's own disk; from afar it is a disk of this machine.
+    fn of(arguments: &Contain, machine: &Machine<'_>) -> anyhow::Result<Option<Self>> {
+        let Some(to) = &arguments.to else { return Ok(None) };
+        let host = Live::new();
+        let device = |path: &Path| host.meta_followed(path.as_os_str().as_bytes()).map(|meta| meta.device);
+        let there = device(to).map_err(|error| {
+            Refusal::wrong_use(error.to_string(), "mount the disk and name a folder on it: --to DIR")
+        })?;
+        let on_root = device(Path::new("/")).is_ok_and(|own| own == there);
+        let (fits, it_is) = match machine {
+            Machine::Here => (!on_root && on_a_disk(to), "on this server's own disk or in its memory"),
+            Machine::At(..) => (on_root || on_a_disk(to), "in this machine's memory"),
+        };
+        if !fits {
+            return Err(Refusal::wrong_use(
+                format!("{} is {it_is}", show::path(to)),
+                "mount a USB stick or another disk and name a folder on it: --to DIR",
+            ));
+        }
+        let recipient = match &arguments.encrypt_to {
+            Some(key) => Some(recipient(key)?),
+            None => None,
+        };
+        Ok(Some(Self(to.clone(), recipient)))
+    }
+}
+
+/// Whether a path is on a file system that is still there after a power cut.
+fn on_a_disk(path: &Path) -> bool {
+    let real = calma_host::resolve(&Live::new(), path.as_os_str().as_bytes());
+    let real = real.map(|real| PathBuf::from(std::ffi::OsString::from_vec(real)));
+    let Ok(real) = real else { return false };
+    PlaceFacts::gather()
+        .disks
+        .iter()
+        .any(|disk| real.starts_with(&disk.mounted_at) && disk.mounted_at != Path::new("/"))
+}
+
+/// An age recipient, as it is written or as the first line of a file that begins like one.
+fn recipient(key: &str) -> anyhow::Result<Recipient> {
+    let wrong = || {
+        Refusal::wrong_use(
+            "that is no age recipient".to_owned(),
+            "give one as age-keygen prints it (age1…), or the file it stands in; ssh keys are not taken",
+        )
+    };
+    if let Some(recipient) = Recipient::parse(key) {
+        return Ok(recipient);
+    }
+    let text = places::read_text(Path::new(key)).map_err(|_| wrong())?;
+    text.lines().find_map(Recipient::parse).ok_or_else(wrong)
 }
 
 fn carry_out(
@@ -86,9 +152,16 @@ fn carry_out(
     side: &dyn Side,
     plan: &Plan,
     arguments: &Contain,
+    target: Option<Target>,
 ) -> anyhow::Result<Exit> {
     machine.survive_signals();
     let mut engine = Engine::start(case, side).map_err(|error| machine.refusal(error, case))?;
+    if arguments.even_databases {
+        engine.even_databases().map_err(|error| machine.refusal(error, case))?;
+    }
+    if let Some(Target(disk, recipient)) = target {
+        engine.send_to(Away::begin(&disk, recipient)?).map_err(|error| machine.refusal(error, case))?;
+    }
     let first = engine.history().steps().last().map_or(1, |past| past.intent.id + 1);
     let (mut failed, mut refused) = (0, 0);
     let mut tell = |event: &Event<'_>| {
@@ -107,6 +180,9 @@ fn carry_out(
     let back = done.map_err(|error| machine.refusal(error, case))?;
     if !arguments.json {
         show::print(&changes::summary(&machine.command(), first, (failed, refused), &back, &phrase));
+        if let Some(to) = &arguments.to {
+            show::print(&format!("  Before you pull it: calma eject {}\n", show::path(to)));
+        }
     }
     Ok(if failed > 0 || refused > 0 || !back.is_empty() { Exit::Failed } else { Exit::Done })
 }

@@ -1,5 +1,6 @@
 //! `calma isolate` and `calma release`: off the network, shown first, on trial, proved; and back.
 
+use super::isolation_ears as ears;
 use super::isolation_words as words;
 use crate::args::{Isolate, Release};
 use crate::exit::{Exit, Refusal};
@@ -35,6 +36,10 @@ pub(crate) fn run(arguments: &Isolate, machine: &Machine<'_>) -> anyhow::Result<
     if arguments.confirm {
         return confirm(arguments, machine, side.as_ref(), &preview);
     }
+    if arguments.level == 3 {
+        show::print(&words::outside(&preview));
+        return Ok(Exit::Done);
+    }
     if let Some((state, alive)) = &preview.already {
         let instead = match (state.phase, alive) {
             (Phase::Trial, true) => {
@@ -61,14 +66,17 @@ pub(crate) fn run(arguments: &Isolate, machine: &Machine<'_>) -> anyhow::Result<
         snapshot(&case, machine);
     }
     // What arrives now and does not any more is proved; what never arrived is not.
-    let before = side.prove(Prove { witnesses: Vec::new(), wait: WAIT }).unwrap_or_default();
+    let listening = ears::begin(&case, machine, &preview);
+    let witnesses: Vec<_> = listening.iter().map(|listening| listening.address).collect();
+    let before = side.prove(Prove { witnesses: witnesses.clone(), wait: WAIT }).unwrap_or_default();
     let says = words::order(&order);
     let failed = carry_out(&case, machine, side.as_ref(), "isolate", &order, &says, arguments.json)?;
     if failed {
         return Ok(Exit::Failed);
     }
-    let during = side.prove(Prove { witnesses: Vec::new(), wait: WAIT }).unwrap_or_default();
-    let ways = judge(&before, &during, None);
+    let during = side.prove(Prove { witnesses, wait: WAIT }).unwrap_or_default();
+    let heard = listening.and_then(ears::end);
+    let ways = judge(&before, &during, heard.as_ref());
     let now = side.isolation(&kept).map_err(|error| machine.silent(error, &case))?;
     if arguments.json {
         show::print(&words::json_verdict(&ways, &now));
@@ -184,7 +192,7 @@ fn order(
         }
     }
     let trial = if arguments.console { 0 } else { arguments.trial };
-    Ok(Order { level, kept: all, trial, through, ..Order::default() })
+    Ok(Order { level, kept: all, trial, through, leases: preview.leases.clone(), ..Order::default() })
 }
 
 /// The case that was named, the newest one about the machine, or a new one.

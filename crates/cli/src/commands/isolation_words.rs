@@ -3,6 +3,7 @@
 use crate::machine::Machine;
 use calma_isolate::Kept;
 use calma_isolate::order::{Level, Order, Phase, State};
+use calma_isolate::preflight::{Concern, Weight};
 use calma_isolate::preview::Preview;
 use calma_isolate::verdict::{Verdict, Way};
 use calma_views::text::wrap;
@@ -51,7 +52,14 @@ pub(crate) fn plan(machine: &Machine<'_>, preview: &Preview, order: &Order, host
     out.push_str(&wrap("  Stays        ", "loopback, and what both ends of are inside this host"));
     let ports: Vec<String> = preview.listening.iter().map(u16::to_string).collect();
     if !ports.is_empty() {
-        out.push_str(&wrap("  Breaks       ", &format!("nobody else reaches port {}", ports.join(", "))));
+        out.push_str(&wrap(
+            "  Breaks       ",
+            &format!(
+                "nobody else reaches {} {}",
+                if ports.len() == 1 { "port" } else { "ports" },
+                ports.join(", ")
+            ),
+        ));
     }
     out.push_str(&wrap(
         "               ",
@@ -77,14 +85,44 @@ pub(crate) fn plan(machine: &Machine<'_>, preview: &Preview, order: &Order, host
         out.push_str(&wrap("  Not reached  ", one));
     }
     out.push('\n');
-    out.push_str(&wrap(
-        "  ",
-        "Before that, if the server is watched or kept alive by something outside (autoscaling, a cluster, a watchdog): tell it, or it \
-         may be destroyed or replaced when it goes silent.",
-    ));
+    out.push_str(&concerns(&preview.concerns));
     if dry {
         out.push_str(&wrap("\n  Next: ", &format!("{} isolate", machine.command())));
     }
+    out
+}
+
+/// What may go wrong outside or by itself, each with what to do first.
+fn concerns(concerns: &[Concern]) -> String {
+    if concerns.is_empty() {
+        return wrap(
+            "  ",
+            "Nothing was found here that would destroy or replace the server when it falls silent.",
+        );
+    }
+    let mut out = String::from("  Do first, outside of it:\n");
+    for concern in concerns.iter().take(8) {
+        let mark = if concern.weight == Weight::Destroys { "  !  " } else { "  -  " };
+        out.push_str(&wrap(mark, &format!("{}. {} {}", concern.what, concern.consequence, concern.outside)));
+    }
+    if concerns.len() > 8 {
+        out.push_str(&wrap(
+            "  ",
+            &format!("And {} smaller things: calma isolate --dry-run --json", concerns.len() - 8),
+        ));
+    }
+    out
+}
+
+/// The exact steps of level 3.
+pub(crate) fn outside(preview: &Preview) -> String {
+    let mut out = String::from("\n  Level 3 is done outside of the host. Nothing was changed.\n\n");
+    for line in &preview.outside {
+        out.push_str(&if line.starts_with("At ") { format!("\n  {line}\n") } else { wrap("    ", line) });
+    }
+    out.push_str(
+        "\n  Next: do it there, and see that it is cut; then look at its disk from another system.\n",
+    );
     out
 }
 

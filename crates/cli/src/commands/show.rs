@@ -38,6 +38,9 @@ pub(crate) fn run(arguments: &Show) -> anyhow::Result<Exit> {
         },
     };
     show::print(&screen);
+    if let Some(key) = arguments.what.as_deref().filter(|_| !arguments.json) {
+        show::print(&crate::commands::note::about(&case, key)?);
+    }
     if arguments.raw && !arguments.json {
         show::raw(&case, &page, arguments.what.as_deref().unwrap_or_default())?;
     }

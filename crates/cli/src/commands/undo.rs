@@ -3,7 +3,8 @@
 use crate::args::Undo;
 use crate::exit::{Exit, Refusal};
 use crate::machine::Machine;
-use crate::{changes, show};
+use crate::{changes, places, show};
+use calma_case::Identity;
 use calma_record::step::Ended;
 use calma_recovery::{Engine, History, Past};
 use std::io::{BufRead as _, IsTerminal as _};
@@ -44,17 +45,38 @@ pub(crate) fn run(arguments: &Undo, machine: &Machine<'_>) -> anyhow::Result<Exi
                 "give --yes to take it back, or --dry-run to see it only",
             ));
         }
-        show::print("\n  Enter: take it back   q: leave it\n  ");
+        let revives = changes::brings_back(&wanted);
+        show::print(match revives {
+            true => "\n  Is the server cut off from the network?   yes: take it back   Enter: leave it\n  ",
+            false => "\n  Enter: take it back   q: leave it\n  ",
+        });
         let mut line = String::new();
-        if std::io::stdin().lock().read_line(&mut line)? == 0 || !line.trim().is_empty() {
+        let read = std::io::stdin().lock().read_line(&mut line)?;
+        if read == 0 || line.trim() != if revives { "yes" } else { "" } {
             show::print("\n  Left as it is. Nothing was changed.\n");
             return Ok(Exit::Done);
         }
     }
     let ids: Vec<u64> = wanted.iter().map(|past| past.intent.id).collect();
+    let identity = match &arguments.identity {
+        Some(file) => Some(Identity::find(&places::read_text(file)?).ok_or_else(|| {
+            Refusal::wrong_use(
+                format!("{} holds no age key", show::path(file)),
+                "give the file that age-keygen made",
+            )
+        })?),
+        None => None,
+    };
+    let folder = arguments.from.as_deref().map(|from| {
+        let below = calma_case::Away::on(from);
+        if places::is_there(&below) { below } else { from.to_owned() }
+    });
     let side = machine.side()?;
     machine.survive_signals();
     let mut engine = Engine::start(&case, side.as_ref()).map_err(|error| machine.refusal(error, &case))?;
+    if identity.is_some() || folder.is_some() {
+        engine.fetch_with(identity.as_ref(), folder.as_deref());
+    }
     let outcomes = engine.undo(&ids, &mut |event| show::print(&changes::event(event)));
     let phrase = engine.end()?;
     let outcomes = outcomes.map_err(|error| machine.refusal(error, &case))?;

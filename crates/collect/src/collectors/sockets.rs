@@ -233,8 +233,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Sockets that processes hold and no table shows: of families without a table (AF_XDP on most kernels), and packet and
-    /// raw sockets, which always stand in the table of their namespace.
+    /// Sockets that processes hold and no table shows: of families without a table (AF_XDP on most kernels, AF_VSOCK where
+    /// its tables are not built in), and packet and raw sockets, which always stand in the table of their namespace.
     fn unlisted(&mut self, looked: &[(&Known, Views)], out: &mut Out) -> Flow {
         const MOST: usize = 4096;
         let Some(kernel) = self.context.host.kernel() else { return Flow::Continue(()) };
@@ -248,6 +248,7 @@ impl Writer<'_> {
             let Ok(name) = kernel.network().socket_protocol(*pid, held.descriptor) else { continue };
             let (family, protocol) = match name.as_bytes() {
                 b"XDP" => ("xdp", ""),
+                b"AF_VSOCK" => ("vsock", ""),
                 b"PACKET" => ("packet", ""),
                 b"RAW" => ("inet", "raw"),
                 b"RAWv6" => ("inet6", "raw"),
@@ -256,6 +257,11 @@ impl Writer<'_> {
             let at = looked.iter().find(|(known, _)| known.pids.contains(pid)).map(|(known, _)| *known);
             let at = at.or_else(|| looked.iter().map(|(known, _)| *known).find(|known| known.first));
             let Some(known) = at else { continue };
+            if family == "vsock" {
+                let why = "this kernel does not list them; only who holds one can be seen";
+                let gap = Gap::new("ports and peers of sockets to the hypervisor (vsock)", why);
+                out.gap(gap.instead("ask the hypervisor, or look on a kernel with vsock_diag"))?;
+            }
             let row = Socket {
                 family: family.to_owned(),
                 protocol: protocol.to_owned(),

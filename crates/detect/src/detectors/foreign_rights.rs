@@ -133,12 +133,27 @@ fn device(file: &Row<'_, OddFile>) -> Option<Verdict> {
     let seen = "who may open it reads and writes the disk itself, past all rights of files".to_owned();
     // A tree of another system, as containers and rescue images have, brings its own.
     let nested = path.as_bytes().windows(5).any(|part| part == b"/dev/");
-    let severity = if nested { Severity::Info } else { Severity::Medium };
+    let severity = if nested || is_for_quotas(path.as_bytes(), file.mode, file.uid) {
+        Severity::Info
+    } else {
+        Severity::Medium
+    };
     Some((severity, format!("A disk device stands outside /dev: {path}"), seen))
+}
+
+/// Container engines keep a device of the file system below their data, to set quotas with quotactl(2). It is root's alone;
+/// one that others may open is something else under that name.
+fn is_for_quotas(path: &[u8], mode: u32, uid: u32) -> bool {
+    let engines = [&b"/var/lib/docker/"[..], b"/var/lib/containers/storage/"];
+    path.ends_with(b"/backingFsBlockDev")
+        && engines.iter().any(|folder| path.starts_with(folder))
+        && uid == 0
+        && mode & 0o077 == 0
 }
 
 #[cfg(test)]
 mod tests {
+    use super::is_for_quotas;
     use calma_record::Severity;
     use calma_testkit::{Mem, check};
 
@@ -204,5 +219,14 @@ mod tests {
         let bad: Vec<_> =
             seen.by("foreign-rights").into_iter().filter(|f| f.severity > Severity::Info).collect();
         assert!(bad.is_empty(), "{bad:#?}");
+    }
+
+    #[test]
+    fn a_container_engines_own_device_is_told_from_others() {
+        let engines: &[u8] = b"/var/lib/docker/volumes/backingFsBlockDev";
+        assert!(is_for_quotas(engines, 0o600, 0));
+        assert!(!is_for_quotas(engines, 0o660, 0) && !is_for_quotas(engines, 0o600, 33));
+        assert!(!is_for_quotas(b"/var/lib/docker/volumes/sda", 0o600, 0));
+        assert!(!is_for_quotas(b"/var/tmp/backingFsBlockDev", 0o600, 0));
     }
 }

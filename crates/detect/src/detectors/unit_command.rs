@@ -130,6 +130,24 @@ fn instead(unit: &Unit, by_path: &BTreeMap<&Text, &Unit>, files: &Files<'_>) -> 
             paths: vec![file.path.clone()],
         });
     }
+    for line in unit.environment.iter().filter(|line| !packaged.environment.contains(line)) {
+        let Some((b"LD_LIBRARY_PATH", value)) = split(line) else { continue };
+        for path in value.split(|b| *b == b':').map(Text::from) {
+            let Some(folder) = files.get(&path).map(|row| row.fact) else { continue };
+            let stands = weigh::is_packaged_place(&[path.as_bytes(), b"/x"].concat());
+            if stands && folder.packages_known && folder.package.is_none() {
+                let reason = format!(
+                    "it makes the packaged unit \"{}\" take libraries from {path} first, which stands among those of packages and belongs to none",
+                    unit.name
+                );
+                weight = weight.and(Weight {
+                    severity: Some(Severity::Medium),
+                    reasons: vec![reason],
+                    paths: vec![path],
+                });
+            }
+        }
+    }
     weight
 }
 
@@ -192,6 +210,10 @@ mod tests {
                 "[Service]\nExecStart=\nExecStart=/usr/local/sbin/mycron\n",
             ),
             ("/etc/systemd/system/cron.service", "[Service]\nExecStart=/usr/local/sbin/mycron\n"),
+            (
+                "/etc/systemd/system/cron.service.d/lib.conf",
+                "[Service]\nEnvironment=LD_LIBRARY_PATH=/usr/lib/cached\n",
+            ),
             ("/usr/lib/systemd/system/syslogd.service", "[Service]\nExecStart=/usr/local/sbin/mycron\n"),
             (
                 "/home/me/.config/systemd/user/dbus-helper.service",
@@ -203,7 +225,12 @@ mod tests {
             ),
             ("/etc/systemd/system/.x.service", "[Service]\nExecStart=/usr/sbin/cron\n"),
         ] {
-            let seen = check(debian().file("/usr/local/sbin/mycron", script).file(path, text));
+            let seen = check(
+                debian()
+                    .file("/usr/local/sbin/mycron", script)
+                    .file("/usr/lib/cached/libkeyutils.so.1", "\x7fELF")
+                    .file(path, text),
+            );
             assert!(found(&seen, path), "{path}: {:#?}", seen.findings);
         }
     }

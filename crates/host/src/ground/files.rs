@@ -175,12 +175,14 @@ fn attributes(
     list: impl Fn(&mut [u8]) -> Result<usize, Errno>,
     get: impl Fn(&[u8], &mut [u8]) -> Result<usize, Errno>,
 ) -> Result<Vec<(Text, Text)>, Errno> {
-    // A list and a value are at most 64 KiB (xattr(7)).
-    let mut names = vec![0; 64 << 10];
-    let length = match list(&mut names) {
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(Vec::new()),
+    // Most files have none: only how long the list is is asked first.
+    match list(&mut []) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) | Ok(0) => return Ok(Vec::new()),
         other => other?,
     };
+    // A list and a value are at most 64 KiB (xattr(7)).
+    let mut names = vec![0; 64 << 10];
+    let length = list(&mut names)?;
     let mut found = Vec::new();
     let mut value = vec![0; 64 << 10];
     for name in names.get(..length).unwrap_or_default().split(|b| *b == 0).filter(|name| !name.is_empty()) {

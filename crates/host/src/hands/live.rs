@@ -1,13 +1,11 @@
 //! The hands on the machine calma runs on.
 
-use super::{Hands, Mounting, NewFile, SETTABLE, Tell};
+use super::{Hands, Mounting, NewFile, SETTABLE, Tell, kernel};
 use crate::HostError;
 use crate::ground::{Folder, Group, process};
-use calma_record::step::{FileTime, Manifest, ProcessName};
+use calma_record::step::{Attachment, FileTime, Manifest, ProcessName, SocketFound};
 use rustix::fd::OwnedFd;
-use rustix::fs::{
-    AtFlags, CWD, Gid, IFlags, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid, XattrFlags,
-};
+use rustix::fs::{AtFlags, Gid, IFlags, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
@@ -80,11 +78,8 @@ impl Hands for LiveHands {
     }
 
     fn freeze(&self, group: &Group, frozen: bool) -> Result<(), HostError> {
-        let path = crate::join(group.folder.as_bytes(), b"cgroup.freeze");
-        let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let done = rustix::fs::openat(CWD, path.as_slice(), flags, Mode::empty())
-            .and_then(|file| rustix::io::write(file, if frozen { b"1" } else { b"0" }));
-        done.map(|_| ()).map_err(|errno| HostError::errno("write", path, errno))
+        let (file, word) = group.order(frozen);
+        kernel::set(&crate::join(group.folder.as_bytes(), file), word)
     }
 
     fn create(&self, at: &Folder, name: &[u8]) -> Result<NewFile, HostError> {
@@ -215,6 +210,18 @@ impl Hands for LiveHands {
         }
         let data = CString::new(what.data.as_bytes()).map_err(|_| error(Errno::INVAL))?;
         rustix::mount::mount(source, point, what.kind.as_bytes(), flags, Some(data.as_c_str())).map_err(error)
+    }
+
+    fn set(&self, path: &[u8], value: &[u8]) -> Result<(), HostError> {
+        kernel::set(path, value)
+    }
+
+    fn destroy(&self, socket: &SocketFound) -> Result<(), HostError> {
+        kernel::destroy(socket)
+    }
+
+    fn detach(&self, program: u32, from: &Attachment) -> Result<(), HostError> {
+        kernel::detach(program, from)
     }
 
     fn settle(&self) -> Result<(), HostError> {

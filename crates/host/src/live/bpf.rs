@@ -9,13 +9,14 @@ use crate::{Bpf, Cause, HostError};
 use rustix::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 
-/// `enum bpf_cmd`, linux/bpf.h: the commands that only read, those that make the iterator over tasks, and those that put
-/// one attached program in the place of another.
+/// `enum bpf_cmd`, linux/bpf.h: the commands that only read, those that make the iterator over tasks, those that put one
+/// attached program in the place of another, and those that detach, which only `hands` asks for.
 #[derive(Clone, Copy)]
 pub(super) enum Command {
     Load = 5,
     Pinned = 7,
     Attach = 8,
+    Detach = 9,
     ProgramNext = 11,
     MapNext = 12,
     ProgramById = 13,
@@ -27,6 +28,7 @@ pub(super) enum Command {
     LinkById = 30,
     LinkNext = 31,
     MakeIterator = 33,
+    DetachLink = 34,
 }
 
 const PLACE: &[u8] = b"bpf";
@@ -148,6 +150,38 @@ pub(super) fn instruction(code: u8, to: u8, from: u8, offset: i16, constant: i32
     let registers = if cfg!(target_endian = "little") { from << 4 | to } else { to << 4 | from };
     let ([o0, o1], [c0, c1, c2, c3]) = (offset.to_ne_bytes(), constant.to_ne_bytes());
     u64::from_ne_bytes([code, registers, o0, o1, c0, c1, c2, c3])
+}
+
+/// A program's instructions, as the kernel shows them.
+pub(crate) fn instructions(id: u32) -> Result<Vec<u8>, HostError> {
+    let fd = open(Command::ProgramById, id)?;
+    let mut first = Words::<29>::new();
+    info(&fd, &mut first)?;
+    let length = first.u32(20).min(8 << 20);
+    let mut bytes = vec![0_u8; usize::try_from(length).unwrap_or(0)];
+    let mut second = Words::<29>::new();
+    second.set_u32(20, length);
+    second.set_u64(32, bytes.as_mut_ptr().expose_provenance() as u64);
+    info(&fd, &mut second)?;
+    Ok(bytes)
+}
+
+/// Detaches a link from what it is attached to; it stays as an empty shell as long as somebody holds it.
+pub(crate) fn detach_link(id: u32) -> Result<(), HostError> {
+    let link = open(Command::LinkById, id)?;
+    let mut attribute = Words::<2>::new();
+    attribute.set_u32(0, u32::try_from(link.as_raw_fd()).unwrap_or(u32::MAX));
+    call(Command::DetachLink, &mut attribute).map(drop)
+}
+
+/// Detaches a program from a target: the descriptor of a control group, or an interface's number.
+pub(crate) fn detach(target: u32, program: u32, attach: u32) -> Result<(), HostError> {
+    let program = open(Command::ProgramById, program)?;
+    let mut attribute = Words::<8>::new();
+    attribute.set_u32(0, target);
+    attribute.set_u32(4, u32::try_from(program.as_raw_fd()).unwrap_or(u32::MAX));
+    attribute.set_u32(8, attach);
+    call(Command::Detach, &mut attribute).map(drop)
 }
 
 /// What a program's instructions call of the kernel: the constants of `call` instructions to helpers (opcode 0x85 with

@@ -2,8 +2,8 @@
 
 use super::kernel::LiveKernel;
 use crate::netlink::{
-    NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, messages,
-    write,
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP,
+    NLMSG_OVERRUN, messages, write,
 };
 use crate::network::LARGEST_ANSWER;
 use crate::{Answer, Cause, HostError, Namespace, Network, Protocol, Request};
@@ -121,7 +121,7 @@ pub(crate) fn open(protocol: Protocol) -> Result<OwnedFd, Errno> {
 }
 
 /// Asks once, and again while the kernel says that the table changed meanwhile or messages were lost.
-fn answer(request: &Request) -> Result<Answer, HostError> {
+pub(crate) fn answer(request: &Request) -> Result<Answer, HostError> {
     let place = format!("netlink protocol {} message {}", request.protocol.0, request.kind);
     let deadline = Instant::now() + DUMP;
     let mut best: Option<Answer> = None;
@@ -139,6 +139,26 @@ fn answer(request: &Request) -> Result<Answer, HostError> {
         }
     }
     best.ok_or_else(|| HostError::errno("netlink", place.as_str(), last))
+}
+
+/// Gives the kernel one order in this network namespace and waits for its word (NLM_F_ACK).
+///
+/// # Errors
+/// What the kernel answers.
+pub(crate) fn order(protocol: Protocol, kind: u16, body: &[u8]) -> Result<(), Errno> {
+    let socket = open(protocol)?;
+    rustix::net::send(&socket, &write(kind, NLM_F_REQUEST | NLM_F_ACK, 1, body), SendFlags::empty())?;
+    let (mut buffer, mut answer) = (vec![0; 16 << 10], Answer::default());
+    loop {
+        let (_, length) = match rustix::net::recv(&socket, buffer.as_mut_slice(), RecvFlags::TRUNC) {
+            Err(Errno::INTR) => continue,
+            other => other?,
+        };
+        let received = buffer.get(..length).ok_or(Errno::NOBUFS)?;
+        if received.is_empty() || take(received, 1, &mut answer)? {
+            return Ok(());
+        }
+    }
 }
 
 /// One dump on an open socket.

@@ -14,6 +14,9 @@ pub struct Abilities {
     pub ingress: bool,
     /// Frames of devices as they go out (Linux 5.16).
     pub egress: bool,
+    /// Chains for devices that are not there, which take hold as soon as one of that name comes (seen on Linux 6.18, not
+    /// on 6.1).
+    pub absent_devices: bool,
     /// ARP.
     pub arp: bool,
     /// Frames that pass a bridge.
@@ -27,6 +30,9 @@ pub struct Abilities {
 /// The name of all tables that are tried; none of them ever comes to be.
 const NAME: &str = "calma-trial";
 
+/// The name of a device that is not there.
+const ABSENT: &str = "calma-absent";
+
 /// A batch that tries everything and fails as a whole, and for each of its changes which ability it tries.
 pub(super) fn trial() -> (Batch, Vec<Option<Try>>) {
     let mut batch = Batch::new();
@@ -37,6 +43,7 @@ pub(super) fn trial() -> (Batch, Vec<Option<Try>>) {
         (Family::Inet, "calma-trial-ingress", Hook::Ingress(loopback()), Try::InetIngress),
         (Family::Netdev, "calma-trial", Hook::Ingress(loopback()), Try::Ingress),
         (Family::Netdev, "calma-trial-egress", Hook::Egress(loopback()), Try::Egress),
+        (Family::Netdev, "calma-trial-absent", Hook::Ingress(vec![Text::from(ABSENT)]), Try::AbsentDevices),
         (Family::Arp, "calma-trial", Hook::Input, Try::Arp),
         (Family::Bridge, "calma-trial", Hook::Forward, Try::Bridge),
     ];
@@ -66,6 +73,7 @@ pub(super) enum Try {
     InetIngress,
     Ingress,
     Egress,
+    AbsentDevices,
     Arp,
     Bridge,
     Owner,
@@ -84,6 +92,7 @@ impl Abilities {
             inet_ingress: can(Try::InetIngress),
             ingress: can(Try::Ingress),
             egress: can(Try::Egress),
+            absent_devices: can(Try::AbsentDevices),
             arp: can(Try::Arp),
             bridge: can(Try::Bridge),
             owner: can(Try::Owner),

@@ -104,10 +104,11 @@ fn reply(
 
 /// SIGALRM after so long ends this process, if calma itself is no longer there to do it; zero calls it off.
 fn alarm(after: Duration) {
-    let seconds = libc::time_t::try_from(after.as_secs()).unwrap_or(libc::time_t::MAX);
+    // An alarm is an hour away at most: what is longer is cut, so that no type of time in any C library is too small.
+    let seconds = i32::try_from(after.as_secs()).unwrap_or(i32::MAX);
     let none = libc::timeval { tv_sec: 0, tv_usec: 0 };
     let timer =
-        libc::itimerval { it_interval: none, it_value: libc::timeval { tv_sec: seconds, tv_usec: 0 } };
+        libc::itimerval { it_interval: none, it_value: libc::timeval { tv_sec: seconds.into(), tv_usec: 0 } };
     let from: *const libc::itimerval = &raw const timer;
     // SAFETY: `from` points to a live itimerval, and the old value is not asked for (null is allowed, setitimer(2)).
     unsafe {

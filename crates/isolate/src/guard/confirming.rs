@@ -102,8 +102,15 @@ impl Guard<'_> {
             let _ = self.world.forget_tracked(place);
         }
         match left.first() {
-            None => format!("{ended} connections ended; this can not be taken back"),
-            Some(why) => format!("{ended} connections ended, {} not: {why}", left.len()),
+            None => format!(
+                "{ended} connection{} ended; this can not be taken back",
+                if ended == 1 { "" } else { "s" }
+            ),
+            Some(why) => format!(
+                "{ended} connection{} ended, {} not: {why}",
+                if ended == 1 { "" } else { "s" },
+                left.len()
+            ),
         }
     }
 }

@@ -23,10 +23,12 @@ pub use sight::{Running, Sight};
 
 use calma_host::Host;
 use calma_record::Text;
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// How much is at stake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Weight {
     /// Worth knowing.
     Note,
@@ -37,7 +39,7 @@ pub enum Weight {
 }
 
 /// One concern.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Concern {
     /// How much is at stake.
     pub weight: Weight,

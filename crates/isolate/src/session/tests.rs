@@ -35,7 +35,7 @@ fn tables(rows: &[String]) -> Mem {
 }
 
 fn connection(peer: &str, peer_port: u16) -> Connection {
-    Connection { peer: peer.parse().unwrap(), peer_port, port: 22 }
+    Connection { peer: peer.parse().unwrap(), peer_port, local: "10.0.0.2".parse().unwrap(), port: 22 }
 }
 
 #[test]

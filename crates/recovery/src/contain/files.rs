@@ -2,13 +2,14 @@
 
 use crate::side::{Side, SideError};
 use calma_case::{Case, CaseError};
+use calma_host::ground::ProcessLine;
 use calma_record::step::Target;
 use calma_record::{Body, Certainty, Finding, Subject, Text};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A step of a file: action, target, and why it is not ticked.
-type Thought = (&'static str, Target, String);
+pub(super) type Thought = (&'static str, Target, String);
 
 /// Folders of the service manager.
 const MANAGER: &[&[u8]] =
@@ -25,11 +26,11 @@ pub(super) struct Files<'a> {
     named: BTreeSet<Text>,
 }
 
-fn column<'v>(fact: &'v Value, name: &str) -> Option<&'v Value> {
+pub(super) fn column<'v>(fact: &'v Value, name: &str) -> Option<&'v Value> {
     fact.as_object()?.values().next()?.get(name)
 }
 
-fn text(fact: &Value, name: &str) -> Option<Text> {
+pub(super) fn text(fact: &Value, name: &str) -> Option<Text> {
     Text::from_escaped(column(fact, name)?.as_str()?)
 }
 
@@ -38,7 +39,7 @@ pub(super) fn path_of(fact: &Value) -> Option<Text> {
     text(fact, "path")
 }
 
-fn kind(fact: &Value) -> &str {
+pub(super) fn kind(fact: &Value) -> &str {
     fact.as_object().and_then(|object| object.keys().next()).map_or("", String::as_str)
 }
 
@@ -77,10 +78,17 @@ impl<'a> Files<'a> {
     }
 
     /// What follows from a fact that a finding stands on.
-    pub(super) fn follow(&mut self, fact: &Value, finding: &Finding) -> Result<Vec<Thought>, SideError> {
+    pub(super) fn follow(
+        &mut self,
+        lines: &[ProcessLine],
+        fact: &Value,
+        finding: &Finding,
+    ) -> Result<Vec<Thought>, SideError> {
+        if let Some(thoughts) = super::machine::follow(self.side, lines, fact, finding)? {
+            return Ok(thoughts);
+        }
         match kind(fact) {
             "unit" => self.unit(fact, finding),
-            "account" => Ok(self.account(fact, finding)),
             "mount" => {
                 let point = text(fact, "point")
                     .filter(|_| column(fact, "own").and_then(Value::as_bool) == Some(true));
@@ -101,7 +109,24 @@ impl<'a> Files<'a> {
     /// A whole file or link.
     pub(super) fn whole(&self, path: &Text, finding: &Finding) -> Result<Option<Thought>, SideError> {
         let Some(real) = self.side.real(path)? else { return Ok(None) };
-        let Some(seen) = self.side.seen(&real)? else { return Ok(None) };
+        let Some((seen, leads)) = self.side.stands(&real)? else { return Ok(None) };
+        let of_alternatives = |path: &Text| path.as_bytes().starts_with(b"/etc/alternatives/");
+        match leads {
+            Some(leads) if of_alternatives(&real) => {
+                let Some(to) = super::machine::alternative(self.side, &real, &leads)? else {
+                    return Ok(None);
+                };
+                let sure = finding.certainty >= Certainty::Likely;
+                let doubt = if sure { "" } else { "someone may have chosen it on purpose" };
+                let target = Target::Link { path: real, to, seen: Some(seen) };
+                return Ok(Some(("set-link", target, doubt.to_owned())));
+            }
+            // A name that the alternatives make leads through their own folder; there it is put right.
+            Some(leads) if of_alternatives(&leads) && !of_alternatives(path) => {
+                return self.whole(&leads, finding);
+            }
+            _ => {}
+        }
         let bytes = real.as_bytes();
         let of_kernel = [&b"/proc/"[..], b"/sys/", b"/dev/"].iter().any(|start| bytes.starts_with(start));
         if of_kernel && !bytes.starts_with(b"/dev/shm/") {
@@ -122,8 +147,7 @@ impl<'a> Files<'a> {
         } else {
             doubt
         };
-        let action =
-            if MANAGER.iter().any(|start| bytes.starts_with(start)) { "unhook-unit" } else { "quarantine" };
+        let action = if is_managers(bytes) { "unhook-unit" } else { "quarantine" };
         Ok(Some((action, Target::File { path: real, seen: Some(seen) }, doubt)))
     }
 
@@ -161,13 +185,6 @@ impl<'a> Files<'a> {
             }
         }
         Ok(thoughts)
-    }
-
-    fn account(&self, fact: &Value, finding: &Finding) -> Vec<Thought> {
-        let Some(name) = text(fact, "name").filter(|name| *name != "root") else { return Vec::new() };
-        let sure = finding.certainty >= Certainty::Certain;
-        let doubt = if sure { "" } else { "someone may have made it on purpose" };
-        vec![("lock-account", Target::Account { name }, doubt.to_owned())]
     }
 
     /// The line that a fact names by its number.
@@ -235,6 +252,12 @@ impl<'a> Files<'a> {
         let target = Target::Line { path, line, instead: None, seen: Some(seen) };
         Ok(Some(("edit-line", target, doubt.to_owned())))
     }
+}
+
+/// Whether a file is one of a service manager, the system's or a user's (systemd.unit(5)).
+fn is_managers(path: &[u8]) -> bool {
+    MANAGER.iter().any(|start| path.starts_with(start))
+        || path.windows(14).any(|part| part == b"/systemd/user/")
 }
 
 fn strip(line: &[u8]) -> &[u8] {

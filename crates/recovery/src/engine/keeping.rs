@@ -1,24 +1,38 @@
 //! The case and its journal, as the engine and whoever acts need them.
 
+use super::elsewhere::Elsewhere;
 use crate::side::{Keeper, SideError};
 use calma_act::{Piece, Trouble};
-use calma_case::{Case, CaseError, Journal};
-use calma_record::step::{Entry, Intent};
+use calma_case::{Away, Case, CaseError, Identity, Journal};
+use calma_record::step::{Entry, Intent, Manifest};
 use calma_record::{Digest, Gap, Text};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::io::Read;
+use std::path::Path;
 
 /// The case with this run's part of its journal.
 pub(super) struct Keeping<'a> {
     case: &'a Case,
     journal: RefCell<Journal>,
+    elsewhere: RefCell<Elsewhere>,
 }
 
 impl<'a> Keeping<'a> {
     /// Opens a new part of the journal.
     pub(super) fn open(case: &'a Case) -> Result<Self, CaseError> {
-        Ok(Self { case, journal: RefCell::new(case.journal()?) })
+        let elsewhere = RefCell::new(Elsewhere::of(case)?);
+        Ok(Self { case, journal: RefCell::new(case.journal()?), elsewhere })
+    }
+
+    /// Quarantined files go there from now on.
+    pub(super) fn send_to(&mut self, to: Away) -> Result<(), CaseError> {
+        self.elsewhere.get_mut().send(self.case, to)
+    }
+
+    /// Files that went elsewhere are opened with this key, and looked for in this folder too.
+    pub(super) fn fetch_with(&mut self, identity: Option<&Identity>, folder: Option<&Path>) {
+        self.elsewhere.get_mut().unlock(identity, folder);
     }
 
     /// Adds entries.
@@ -60,18 +74,45 @@ impl Keeper for Keeping<'_> {
         Ok(Piece { digest: kept.digest, size: kept.size })
     }
 
+    fn keep_away(
+        &self,
+        what: &str,
+        place: &Text,
+        manifest: &Manifest,
+        from: &mut dyn Read,
+    ) -> Result<Piece, Trouble> {
+        match &mut self.elsewhere.borrow_mut().to {
+            Some(away) => {
+                let (digest, size) = away.keep(place, manifest, from).map_err(trouble)?;
+                Ok(Piece { digest, size })
+            }
+            None => self.keep(what, place, None, from),
+        }
+    }
+
     fn check(&self, digest: &Digest) -> Result<(), Trouble> {
-        self.case.check_evidence(digest).map_err(trouble)
+        // Once it is on the disk: no step is promised before that. What went elsewhere is read again there.
+        if !self.elsewhere.borrow().is_sent_to() || self.case.has_evidence(digest) {
+            self.journal.borrow_mut().check_later(*digest);
+        }
+        Ok(())
     }
 
     fn fetch(&self, digest: &Digest) -> Result<Box<dyn Read>, Trouble> {
-        Ok(Box::new(self.case.evidence(digest).map_err(trouble)?))
+        if self.case.has_evidence(digest) {
+            return Ok(Box::new(self.case.evidence(digest).map_err(trouble)?));
+        }
+        self.elsewhere.borrow().fetch(digest)
     }
 
     fn promise(&self, intents: &[Intent]) -> Result<(), Trouble> {
         let entries = intents.iter().map(|intent| Entry::Intent(Box::new(intent.clone()))).collect();
+        if let Some(away) = &mut self.elsewhere.borrow_mut().to {
+            away.settle().map_err(trouble)?;
+        }
         let mut journal = self.journal.borrow_mut();
-        journal.write(entries).and_then(|()| journal.sync()).map_err(trouble)
+        // What the intents rest on first: if that does not come back from the disk, nothing is promised.
+        journal.settle().and_then(|()| journal.write(entries)).and_then(|()| journal.sync()).map_err(trouble)
     }
 
     fn note(&self, id: u64, note: &Value, lasting: bool) -> Result<(), Trouble> {
@@ -82,7 +123,7 @@ impl Keeper for Keeping<'_> {
 }
 
 /// The case's trouble in words, with its cause.
-fn trouble(error: CaseError) -> Trouble {
+pub(super) fn trouble(error: CaseError) -> Trouble {
     let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
     Trouble::new(format!("{error}{cause}"))
 }

@@ -150,6 +150,10 @@ impl Drop for Held<'_> {
 }
 
 impl Taken for Held<'_> {
+    fn even_databases(&mut self) -> Result<(), SideError> {
+        self.0.say(&Order::EvenDatabases)
+    }
+
     fn prepare(&self, steps: &[&Step], keeper: &dyn Keeper) -> Result<Vec<Result<Undo, Refusal>>, SideError> {
         let mut prepared = Vec::new();
         if steps.is_empty() {

@@ -2,7 +2,7 @@
 
 use crate::side::{Answer, Errand, Question, Report};
 use calma_act::Piece;
-use calma_record::step::{Refusal, Step, Undo};
+use calma_record::step::{Manifest, Refusal, Step, Undo};
 use calma_record::{Digest, Text};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +18,8 @@ pub(super) enum Order {
     Ask(Question),
     /// Take the machine: [`Claim::Taken`].
     Take,
+    /// From now on servers of databases are ended like any other process; no answer.
+    EvenDatabases,
     /// Give it back; no answer.
     Release,
     /// Look whether these steps can be done: one [`Claim::Prepared`] each, in this order.
@@ -34,9 +36,9 @@ pub(super) enum Order {
     Errand(Box<Errand>),
     /// A note is on the keeper's disk.
     Noted,
-    /// A piece is stored, was read back, and is this.
+    /// A piece is stored and is this. It is read back from the disk before there is leave to go anything.
     Kept(Piece),
-    /// A stored piece gives its bytes back.
+    /// A stored piece is read back from the disk before there is leave to go anything.
     Checked,
     /// Bytes of a piece follow.
     Fetched {
@@ -76,6 +78,8 @@ pub(super) enum Claim {
         place: Text,
         /// Of which process.
         pid: Option<u32>,
+        /// Everything about the file, if it is one that is taken off the system.
+        manifest: Option<Box<Manifest>>,
     },
     /// They are all there.
     Kept(Piece),

@@ -33,6 +33,11 @@ impl Here {
         Ok(Self { host: Live::new(), ground, keep_off: KeepOff::gather(folders), _alone: alone })
     }
 
+    /// As [`super::Taken::even_databases`].
+    pub(crate) fn even_databases(&mut self) {
+        self.keep_off.databases = false;
+    }
+
     /// Looks whether a step can be done, and gathers what taking it back needs.
     pub(crate) fn prepare(&self, step: &Step, keeper: &dyn Keeper) -> Result<Undo, Refusal> {
         let action = named(step)?;

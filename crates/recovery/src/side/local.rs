@@ -50,6 +50,11 @@ impl Side for LocalSide {
 }
 
 impl Taken for Here {
+    fn even_databases(&mut self) -> Result<(), SideError> {
+        Here::even_databases(self);
+        Ok(())
+    }
+
     fn prepare(&self, steps: &[&Step], keeper: &dyn Keeper) -> Result<Vec<Result<Undo, Refusal>>, SideError> {
         Ok(steps.iter().map(|step| Here::prepare(self, step, keeper)).collect())
     }

@@ -3,7 +3,7 @@
 use super::{Side, SideError};
 use crate::strays;
 use calma_host::ground::{Ground, ProcessLine, processes};
-use calma_host::{Live, Tree as _, resolve};
+use calma_host::{Host as _, Live, Tree as _, resolve};
 use calma_isolate::Kept;
 use calma_isolate::preview::Preview;
 use calma_isolate::proof::{Observed, Prove};
@@ -21,7 +21,7 @@ const LARGEST: usize = 16 << 20;
 pub enum Question {
     /// Where a path leads without links on the way, if something is there: [`Answer::Path`].
     Real(Text),
-    /// What stands at a path that has no links on the way: [`Answer::Seen`].
+    /// What stands at a path that has no links on the way, and where it leads if it is a link: [`Answer::Seen`].
     Seen(Text),
     /// All bytes of a text file: [`Answer::Bytes`].
     Read(Text),
@@ -29,6 +29,10 @@ pub enum Question {
     Names(Text),
     /// Which of these paths are there, links not followed: [`Answer::Texts`].
     There(Vec<Text>),
+    /// Which of these paths lead to something, links followed: [`Answer::Texts`].
+    Reached(Vec<Text>),
+    /// A loaded BPF program by its number: [`Answer::Program`].
+    Program(u32),
     /// Every process: [`Answer::Processes`].
     Processes,
     /// Processes that run one of these files: [`Answer::Processes`].
@@ -45,12 +49,14 @@ pub enum Question {
 pub enum Answer {
     /// A path; nothing, where nothing is there.
     Path(Option<Text>),
-    /// What was seen of a file; nothing, where none is there.
-    Seen(Option<FileSeen>),
+    /// What was seen of a file, and the target of a link as it is written; nothing, where none is there.
+    Seen(Option<(FileSeen, Option<Text>)>),
     /// Bytes; nothing, where they can not be read or are too many.
     Bytes(Option<Text>),
     /// Names or paths.
     Texts(Vec<Text>),
+    /// A loaded program's digest of its instructions and name; nothing, where none has that number.
+    Program(Option<([u8; 8], Text)>),
     /// Processes.
     Processes(Vec<Line>),
     /// What an isolation would do, and where one stands.
@@ -94,7 +100,8 @@ pub(crate) fn answer(host: &Live, question: Question) -> Answer {
         Question::Real(path) => Answer::Path(real(host, &path)),
         Question::Seen(path) => Answer::Seen(Ground::below(b"/").ok().and_then(|ground| {
             let (folder, name) = ground.place(path.as_bytes()).ok()?;
-            Some(folder.manifest(name).ok()?.seen())
+            let manifest = folder.manifest(name).ok()?;
+            Some((manifest.seen(), manifest.link))
         })),
         Question::Read(path) => {
             let content = host.read(path.as_bytes(), LARGEST).ok().filter(|content| !content.cut);
@@ -112,6 +119,14 @@ pub(crate) fn answer(host: &Live, question: Question) -> Answer {
             };
             Answer::Texts(paths.into_iter().filter(there).collect())
         }
+        Question::Reached(mut paths) => {
+            paths.retain(|path| host.meta_followed(path.as_bytes()).is_ok());
+            Answer::Texts(paths)
+        }
+        Question::Program(id) => Answer::Program(host.kernel().and_then(|kernel| {
+            let program = kernel.bpf().program(id).ok().filter(|program| program.id == id)?;
+            Some((program.tag, program.name))
+        })),
         Question::Processes => Answer::Processes(lines(processes().unwrap_or_default())),
         Question::Strays(programs) => Answer::Processes(lines(strays::here(host, &programs))),
         Question::Isolation(kept) => Answer::Isolation(Box::new(calma_isolate::preview::preview(&kept))),
@@ -149,6 +164,14 @@ impl dyn Side + '_ {
     /// # Errors
     /// When the machine does not answer.
     pub fn seen(&self, path: &Text) -> Result<Option<FileSeen>, SideError> {
+        Ok(self.stands(path)?.map(|(seen, _)| seen))
+    }
+
+    /// What stands at a path without links on the way, and where it leads if it is a link.
+    ///
+    /// # Errors
+    /// When the machine does not answer.
+    pub fn stands(&self, path: &Text) -> Result<Option<(FileSeen, Option<Text>)>, SideError> {
         match self.ask(Question::Seen(path.clone()))? {
             Answer::Seen(seen) => Ok(seen),
             _ => Err(OTHER),
@@ -186,6 +209,28 @@ impl dyn Side + '_ {
     pub fn there(&self, paths: Vec<Text>) -> Result<Vec<Text>, SideError> {
         match self.ask(Question::There(paths))? {
             Answer::Texts(paths) => Ok(paths),
+            _ => Err(OTHER),
+        }
+    }
+
+    /// Which of these paths lead to something, links followed.
+    ///
+    /// # Errors
+    /// When the machine does not answer.
+    pub fn reached(&self, paths: Vec<Text>) -> Result<Vec<Text>, SideError> {
+        match self.ask(Question::Reached(paths))? {
+            Answer::Texts(paths) => Ok(paths),
+            _ => Err(OTHER),
+        }
+    }
+
+    /// A loaded BPF program by its number: the digest of its instructions, and its name.
+    ///
+    /// # Errors
+    /// When the machine does not answer.
+    pub fn program(&self, id: u32) -> Result<Option<([u8; 8], Text)>, SideError> {
+        match self.ask(Question::Program(id))? {
+            Answer::Program(program) => Ok(program),
             _ => Err(OTHER),
         }
     }

@@ -96,6 +96,31 @@ impl Bed {
         bed
     }
 
+    /// Restarts the booted server: the same files, everything that ran gone.
+    pub fn reboot(&mut self) {
+        let old = self.leader();
+        let _ = self.run("systemctl reboot");
+        let _ = self.keeper(&["ssh", "-O", "exit", "mux"]);
+        let until = Instant::now() + Duration::from_secs(60);
+        while Path::new(&format!("/proc/{old}/root")).exists() {
+            assert!(Instant::now() < until, "the container does not end");
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        self.leader = None;
+        let groups: Vec<_> = self.groups.iter().map(|group| quoted(&group.display().to_string())).collect();
+        // As in boot.sh. Whoever starts it ends, so that the keeper becomes its parent.
+        let script = format!(
+            "( for group in {}; do echo 0 >\"$group/cgroup.procs\"; done; exec env SYSTEMD_SECCOMP=0 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 \
+             setsid systemd-nspawn --boot --register=no --keep-unit --capability=all --console=pipe \
+             --network-namespace-path=/run/netns/srv -M srv -D {} ) </dev/null >>{} 2>&1 &",
+            groups.join(" "),
+            quoted(&self.tree().display().to_string()),
+            quoted(&self.work.join("console").display().to_string())
+        );
+        assert!(self.keeper(&["bash", "-c", &script]).ok());
+        self.wait_until_up();
+    }
+
     fn wait_until_up(&mut self) {
         let until = Instant::now() + Duration::from_secs(60);
         loop {
@@ -144,7 +169,7 @@ impl Bed {
             Some(leader) => PathBuf::from(format!("/proc/{leader}/root")),
             None => PathBuf::from(format!("/proc/{}/root{}", self.keeper, self.tree().display())),
         };
-        root.join(path.trim_start_matches('/'))
+        within(&root, path)
     }
 
     /// The victim's tree as the keeper names it (for `--root`).
@@ -310,4 +335,58 @@ fn keys(work: &Path, tree: &Path) {
 fn children(pid: u32) -> Vec<u32> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+}
+
+/// A path below a root, with the links on the way followed as the victim would: an absolute one (`/var/lock` is
+/// `/run/lock` there) leads from here to this machine's own folders.
+fn within(root: &Path, path: &str) -> PathBuf {
+    let mut left: Vec<String> =
+        path.split('/').rev().filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    let (mut at, mut links) = (root.to_path_buf(), 0);
+    while let Some(part) = left.pop() {
+        if part == ".." || part == "." {
+            // `at` holds no links, so the folder above it is the one of its name; above the root is the root.
+            if part == ".." && at != root {
+                at.pop();
+            }
+            continue;
+        }
+        match fs::read_link(at.join(&part)) {
+            Ok(target) if !left.is_empty() => {
+                links += 1;
+                assert!(links < 40, "{path}: a loop of links");
+                let target = target.into_os_string().into_string().expect("links of the tree are UTF-8");
+                if target.starts_with('/') {
+                    at = root.to_path_buf();
+                }
+                left.extend(target.split('/').rev().filter(|part| !part.is_empty()).map(str::to_owned));
+            }
+            _ => at.push(part),
+        }
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_of_the_victim_stay_in_its_tree() {
+        let root = std::env::temp_dir().join(format!("calma-within-{}", std::process::id()));
+        fs::create_dir_all(root.join("run/lock")).unwrap();
+        fs::create_dir_all(root.join("var")).unwrap();
+        symlink("/run/lock", root.join("var/lock")).unwrap();
+        symlink("../../../run", root.join("var/run")).unwrap();
+        symlink("/etc/passwd", root.join("run/last")).unwrap();
+        for (path, inside) in [
+            ("/var/lock/a/b", "run/lock/a/b"),
+            ("/var/run/lock/x", "run/lock/x"),
+            ("/run/last", "run/last"),
+            ("/not/there", "not/there"),
+        ] {
+            assert_eq!(within(&root, path), root.join(inside), "{path}");
+        }
+        fs::remove_dir_all(&root).unwrap();
+    }
 }

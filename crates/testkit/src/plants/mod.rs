@@ -33,6 +33,7 @@ pub use step::Step;
 
 use crate::bed::Bed;
 use crate::random::Random;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What servers have beside the table of mechanisms: numbers from 101 on.
 pub const HIDDEN_FOLDERS: u8 = 101;
@@ -214,14 +215,36 @@ fn most(makers: &[&[Maker]]) -> usize {
     makers.iter().copied().flatten().map(|(_, shapes, _)| *shapes).max().unwrap_or_default()
 }
 
-/// Numbers of all mechanisms that the tests plant, in order.
+/// Mechanisms that are tested elsewhere than by plants of makers, with the test's file: in at least three variants, or in
+/// fewer in the guest.
+const ELSEWHERE: &[(u8, &str)] = &[
+    (15, "hostile"),
+    (17, "wide"),
+    (21, "guest"),
+    (22, "guest"),
+    (23, "guest"),
+    (25, "guest"),
+    (30, "guest"),
+    (31, "guest"),
+];
+
+/// Mechanisms of the guest that have fewer than three variants there.
+const FEW: &[u8] = &[22, 23, 30, 31];
+
+/// Numbers of all mechanisms that end-to-end tests plant, with the files of the tests, in order.
+pub fn tested() -> BTreeMap<u8, BTreeSet<&'static str>> {
+    let first = MAKERS.iter().copied().flatten().map(|(number, ..)| (*number, "planted"));
+    let wide = WIDE.iter().chain([&living::MAKERS]).copied().flatten().map(|(number, ..)| (*number, "wide"));
+    let mut tested: BTreeMap<u8, BTreeSet<&'static str>> = BTreeMap::new();
+    for (number, file) in first.chain(wide).chain(ELSEWHERE.iter().copied()) {
+        tested.entry(number).or_default().insert(file);
+    }
+    tested
+}
+
+/// Numbers of all mechanisms that the tests plant in three variants or more, in order.
 pub fn planted() -> Vec<u8> {
-    let every = MAKERS.iter().chain(WIDE).chain([&living::MAKERS]).copied().flatten();
-    // 15 and 17 have tests of their own, 21 and 25 are for the guest.
-    let mut numbers: Vec<u8> = every.map(|(number, ..)| *number).chain([15, 17, 21, 25]).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    numbers
+    tested().into_keys().filter(|number| !FEW.contains(number)).collect()
 }
 
 /// A near-miss for every mechanism of the whole sweep that a tree can hold.

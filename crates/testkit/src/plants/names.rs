@@ -52,7 +52,7 @@ pub(super) fn random_name(random: &mut Random) -> String {
 
 /// A hidden folder in a place that everybody may write to.
 pub(super) fn hidden_folder(random: &mut Random) -> String {
-    let place = random.pick(&["/var/tmp", "/tmp", "/dev/shm", "/var/tmp", "/var/lock", "/var/spool/cron"]);
+    let place = random.pick(&["/var/tmp", "/tmp", "/dev/shm", "/var/tmp", "/var/spool/cron"]);
     let place = if place == "/var/spool/cron" { "/var/tmp" } else { place };
     let name = match random.below(6) {
         0 => "...".to_owned(),

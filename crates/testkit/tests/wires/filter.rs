@@ -388,3 +388,37 @@ fn what_is_no_namespace_is_not_entered() {
         assert_eq!(run("nft list ruleset"), "");
     });
 }
+
+#[test]
+fn a_chain_may_wait_for_its_device() {
+    inside("filter::a_chain_may_wait_for_its_device", || {
+        let mut filter = filter(&Namespace::Own);
+        let table = Table::new(Family::Netdev, "calma");
+        let mut batch = Batch::new();
+        batch.add_table(&table, PLAIN, &Text::default());
+        batch.add_chain(&Chain::base(&table, "out", Hook::Egress(vec!["later0".into()]), -500, Policy::Drop));
+        let rule = Rule::new(Family::Netdev).counted().drop().tagged("out");
+        batch.add_rule(&table, &"out".into(), &rule);
+        let waits = LiveGlance::new().abilities(&Namespace::Own).unwrap().absent_devices;
+        println!("chains for devices that are not there: {waits}");
+        match filter.commit(&batch) {
+            Err(error) => assert!(!waits && error.is_missing(), "{error}"),
+            Ok(()) => {
+                assert!(waits);
+                script(
+                    "ip link add later0 type veth peer name later1
+                     ip link set later1 up
+                     ip link set later0 up
+                     ip addr add 192.0.2.1/24 dev later0",
+                );
+                let socket = std::net::UdpSocket::bind("192.0.2.1:0").unwrap();
+                let _ = socket.send_to(b"out", "192.0.2.2:9");
+                std::thread::sleep(Duration::from_millis(200));
+                assert!(filter.counters(&table).unwrap()[&"out".into()].packets > 0);
+                // The chain outlives its device.
+                run("ip link del later0");
+                assert_eq!(filter.contents(&table).unwrap().len(), 2);
+            }
+        }
+    });
+}

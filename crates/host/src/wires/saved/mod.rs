@@ -48,9 +48,10 @@ impl SavedNetwork {
     /// When a message in it is cut or nothing says when it was taken.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, HostError> {
         let whole = {
-            let mut all = messages(&bytes);
-            let first = all.next().and_then(Result::ok).filter(|message| message.kind == TAKEN);
-            first.is_some_and(|message| message.body.len() == 8) && all.all(|message| message.is_ok())
+            let first = messages(&bytes).next().and_then(Result::ok);
+            let dated = first.is_some_and(|message| message.kind == TAKEN && message.body.len() == 8);
+            let lengths = messages(&bytes).flatten().map(|message| message.whole.len().next_multiple_of(4));
+            dated && lengths.sum::<usize>() == bytes.len()
         };
         let broken = HostError::new("read", "saved network state", Cause::Unsupported);
         if whole { Ok(Self { bytes }) } else { Err(broken) }

@@ -7,7 +7,7 @@ use crate::remote::wire::{Heard, Wire};
 use crate::remote::words::{Claim, Order};
 use crate::side::{Keeper, SideError};
 use calma_act::{Piece, Trouble};
-use calma_record::{Digest, Text};
+use calma_record::Digest;
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 
@@ -31,7 +31,13 @@ impl RemoteSide {
         let may = |digest: &Digest| allowed.contains(digest) || self.came.borrow().contains(digest);
         loop {
             match self.hear()? {
-                Claim::Keep { what, place, pid } => self.keep(keeper, &what, &place, pid)?,
+                Claim::Keep { what, place, pid, manifest } => {
+                    let (what, place) = (clean(&what), short(&place));
+                    self.keep(keeper, |arriving| match &manifest {
+                        Some(manifest) => keeper.keep_away(&what, &place, manifest, arriving),
+                        None => keeper.keep(&what, &place, pid, arriving),
+                    })?;
+                }
                 Claim::Check(digest) if may(&digest) => self.say(&match keeper.check(&digest) {
                     Ok(()) => Order::Checked,
                     Err(trouble) => Order::Sorry(trouble.0),
@@ -51,11 +57,15 @@ impl RemoteSide {
         }
     }
 
-    /// Keeps what comes, reads it back, and says what it is.
-    fn keep(&self, keeper: &dyn Keeper, what: &str, place: &Text, pid: Option<u32>) -> Result<(), SideError> {
+    /// Keeps what comes, has it read back before anything rests on it, and says what it is.
+    fn keep(
+        &self,
+        keeper: &dyn Keeper,
+        store: impl FnOnce(&mut Arriving<'_>) -> Result<Piece, Trouble>,
+    ) -> Result<(), SideError> {
         let mut arriving =
             Arriving { wire: &self.wire, bytes: Vec::new(), given: 0, claimed: None, over: false };
-        let kept = keeper.keep(&clean(what), &short(place), pid, &mut arriving);
+        let kept = store(&mut arriving);
         let kept = kept.and_then(|piece| keeper.check(&piece.digest).map(|()| piece));
         let early = !arriving.over;
         let answer = match kept {

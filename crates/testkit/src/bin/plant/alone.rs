@@ -82,6 +82,21 @@ pub(super) fn code(kind: &str) {
     sleep();
 }
 
+/// Listens for the hypervisor (vsock(7)).
+pub(super) fn listen_to_hypervisor(port: u32) {
+    // SAFETY: the address is valid for its size; zero is a valid value of its other fields.
+    unsafe {
+        let socket = checked("socket", libc::socket(libc::AF_VSOCK, libc::SOCK_STREAM, 0).into()) as i32;
+        let mut address: libc::sockaddr_vm = std::mem::zeroed();
+        address.svm_family = libc::AF_VSOCK as u16;
+        (address.svm_port, address.svm_cid) = (port, libc::VMADDR_CID_ANY);
+        let size = size_of::<libc::sockaddr_vm>() as u32;
+        checked("bind", libc::bind(socket, (&raw const address).cast(), size).into());
+        checked("listen", libc::listen(socket, 1).into());
+    }
+    sleep();
+}
+
 /// Makes an interface hand over everything, through a packet socket (packet(7)).
 pub(super) fn listen_to_all(interface: &str) {
     let name = CString::new(interface).unwrap();

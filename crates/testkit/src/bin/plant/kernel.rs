@@ -21,15 +21,20 @@ fn load(kind: u64, result: u64) -> i64 {
     call(PROG_LOAD, &attributes)
 }
 
-/// Attached to the entry of system calls, pinned, and left there.
-pub(super) fn on_system_calls(pin: &str) {
+/// Attached to a point of the kernel (`sys_enter`, `sched_process_exec`, …), and pinned there, or held for two minutes if
+/// `pin` is `-`.
+pub(super) fn on_event(event: &str, pin: &str) {
     const RAW_TRACEPOINT: u64 = 17;
     let program = load(RAW_TRACEPOINT, 0);
-    let name = c"sys_enter";
+    let name = std::ffi::CString::new(event).unwrap();
     let mut attributes = [0_u64; 16];
     attributes[0] = name.as_ptr() as u64;
     attributes[1] = program as u64;
-    keep(call(RAW_TRACEPOINT_OPEN, &attributes), pin);
+    let link = call(RAW_TRACEPOINT_OPEN, &attributes);
+    if pin == "-" {
+        crate::sleep();
+    }
+    keep(link, pin);
 }
 
 /// Sees every packet of an interface (XDP) and lets it pass, pinned, and left there.

@@ -8,6 +8,8 @@
     reason = "a development tool: it fails loudly"
 )]
 
+mod peers;
+
 use calma_host::{Follow, Live, Question, Tree as _, WorkerJob, Workers};
 use calma_testkit::bed::{Bed, Release};
 use calma_testkit::binaries;
@@ -34,6 +36,10 @@ fn main() {
     let bed = Bed::still(Release::Bookworm);
     hidden(&bed);
     growth(&bed);
+    drop(bed);
+    if std::env::var_os("CALMA_PEERS").is_some() {
+        peers::peers();
+    }
 }
 
 /// The report of a case with 100,000 facts: written from the case, and opened in a browser.
