@@ -359,6 +359,7 @@ fn what_was_lost_before_it_was_counted_proves_nothing() {
         return;
     }
     let host: Arc<dyn Host> = Arc::new(Live::new());
+    in_suspect("ping -c 1 -W 2 192.0.2.2 >/dev/null");
     hush();
     // Honest questions for a neighbour, far more of them at once than the smallest queue holds.
     let flood = "ip netns exec suspect python3 -c '
@@ -403,6 +404,8 @@ fn a_log_that_was_changed_cut_or_taken_away_proves_nothing() {
     if !inside("a_log_that_was_changed_cut_or_taken_away_proves_nothing") {
         return;
     }
+    // So that its hardware address is known.
+    in_suspect("ping -c 1 -W 2 192.0.2.2 >/dev/null");
     hush();
     let folder = Path::new("/tmp/case");
     let case = Case::create(folder, &About::new("test", "suspect", PlaceKind::Named)).unwrap();

@@ -1,6 +1,7 @@
 //! What a witness says of a stretch of time.
 
 use super::Counts;
+use super::suspect::read_mac;
 use calma_record::{Text, Timestamp};
 use std::fmt;
 
@@ -91,6 +92,11 @@ impl Interval {
         }
         if self.lost > 0 {
             why.push("frames were lost before the witness could count them");
+        }
+        if !self.suspect.is_empty() && self.suspect.iter().all(|name| read_mac(name).is_none()) {
+            why.push(
+                "the suspect's hardware address is not known here, so that a false source is not counted",
+            );
         }
         if self.stepped {
             why.push("the witness's own clock was set");
