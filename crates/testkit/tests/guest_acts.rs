@@ -15,7 +15,7 @@ const SCRIPT: &str = r#"
 cd /run/share
 cp plant /usr/local/sbin/site-load; ip link set lo up
 mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
-mkdir -p /var/lib/.site /usr/lib/.site /root/c; cp /bin/true /var/lib/.site/dump; cp /bin/true /usr/lib/.site/open
+mkdir -p /var/lib/.site /usr/lib/.site; cp /bin/true /var/lib/.site/dump; cp /bin/true /usr/lib/.site/open
 echo core >/proc/sys/kernel/core_pattern
 modprobe binfmt_misc; mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc b /proc/sys/fs/binfmt_misc
 settings() {
