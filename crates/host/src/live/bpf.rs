@@ -115,10 +115,17 @@ fn open_pinned(path: &[u8]) -> Result<OwnedFd, HostError> {
     const READ_ONLY: u32 = 1 << 3;
     let unfit = |_| HostError::new("bpf", path, Cause::Unsupported);
     let name = std::ffi::CString::new(path).map_err(unfit)?;
-    let mut attribute = Words::<2>::new();
-    attribute.set_u64(0, name.as_ptr().expose_provenance() as u64);
-    attribute.set_u32(12, READ_ONLY);
-    made(Command::Pinned, &mut attribute)
+    let open = |flags| {
+        let mut attribute = Words::<2>::new();
+        attribute.set_u64(0, name.as_ptr().expose_provenance() as u64);
+        attribute.set_u32(12, flags);
+        made(Command::Pinned, &mut attribute)
+    };
+    match open(READ_ONLY) {
+        // A link is given out for reading and writing, or not at all (kernel/bpf/inode.c, bpf_obj_get_user).
+        Err(error) if error.cause == Cause::Errno(libc::EINVAL) => open(0),
+        other => other,
+    }
 }
 
 /// Fills `info`, in which the addresses of further buffers may be set.
