@@ -29,6 +29,15 @@ pub use calma_host::{BpfLink, BpfProgram, Mem, Meta};
 pub use memory::{Seen, check, check_rules};
 pub use specimen::{Specimen, running};
 
+/// Whether a test that belongs to the soak alone (`CALMA_SOAK`) is to be skipped and counted; it needs root as others do.
+pub fn skip_outside_the_soak(test: &str) -> bool {
+    if std::env::var_os("CALMA_SOAK").is_none() {
+        eprintln!("skipped: {test} (in bench/soak, with CALMA_SOAK)");
+        return true;
+    }
+    skip_without_root(test)
+}
+
 /// Whether tests that need root are to be skipped and counted (`CALMA_NO_ROOT`); without it they fail when not root.
 pub fn skip_without_root(test: &str) -> bool {
     if std::env::var_os("CALMA_NO_ROOT").is_some() {

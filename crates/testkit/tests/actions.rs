@@ -13,7 +13,7 @@
 
 use calma_record::step::Undoable;
 use calma_testkit::bed::{Bed, Release, quoted};
-use calma_testkit::skip_without_root;
+use calma_testkit::skip_outside_the_soak;
 use serde_json::{Value, json};
 
 /// One action on this server.
@@ -245,7 +245,7 @@ fn wrong(found: &[String], said: &[&str]) -> String {
 
 #[test]
 fn every_action_changes_what_it_says_and_can_be_taken_back() {
-    if skip_without_root("every_action_changes_what_it_says_and_can_be_taken_back") {
+    if skip_outside_the_soak("every_action_changes_what_it_says_and_can_be_taken_back") {
         return;
     }
     // One that is machine-wide is tried in the guest (tests/guest_acts.rs), those about the network in tests/isolate.rs.

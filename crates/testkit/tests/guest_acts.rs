@@ -9,7 +9,7 @@
 )]
 
 use calma_testkit::guest::Guest;
-use calma_testkit::skip_without_root;
+use calma_testkit::skip_outside_the_soak;
 
 const SCRIPT: &str = r#"
 cd /run/share
@@ -52,7 +52,7 @@ touch finished-all
 
 #[test]
 fn machine_wide_actions_on_debians_own_kernel() {
-    if skip_without_root("machine_wide_actions_on_debians_own_kernel") {
+    if skip_outside_the_soak("machine_wide_actions_on_debians_own_kernel") {
         return;
     }
     if std::env::consts::ARCH != "x86_64" {

@@ -1,7 +1,7 @@
 //! The same on Debian's own kernel in a guest, which is older and has more kinds of links, and radios.
 
 use calma_testkit::guest::Guest;
-use calma_testkit::skip_without_root;
+use calma_testkit::skip_outside_the_soak;
 
 const SCRIPT: &str = "
 cd /run/share
@@ -18,7 +18,7 @@ run --ignored radios::
 
 #[test]
 fn on_debians_own_kernel() {
-    if skip_without_root("on_debians_own_kernel") {
+    if skip_outside_the_soak("on_debians_own_kernel") {
         return;
     }
     if std::env::consts::ARCH != "x86_64" || std::env::var_os("CALMA_TEST_INSIDE").is_some() {
