@@ -22,6 +22,9 @@ const INSIDE: &str = "CALMA_BENCH_INSIDE";
 /// Every figure is the middle one of so many runs.
 const RUNS: usize = 3;
 
+/// A row of the table: its name, and what measures and prints it below a folder.
+type Row = (&'static str, fn(&Path));
+
 fn main() {
     if std::env::var_os(INSIDE).is_none() {
         let calma = binaries::calma();
@@ -49,8 +52,7 @@ fn main() {
     fs::create_dir_all(&work).unwrap();
     println!("| What | Figure | Aim | Beside |\n|---|---|---|---|");
     // CALMA_BENCH names the one row that is wanted.
-    let rows: [(&str, fn(&Path)); 3] =
-        [("freeze", freeze), ("preserve", preserve), ("quarantine", quarantine)];
+    let rows: [Row; 3] = [("freeze", freeze), ("preserve", preserve), ("quarantine", quarantine)];
     let wanted = std::env::var("CALMA_BENCH").ok();
     for (name, row) in rows {
         if wanted.as_ref().is_none_or(|wanted| wanted == name) {
