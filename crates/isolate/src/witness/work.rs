@@ -295,7 +295,7 @@ impl Hearing {
         let lost = self.capture.as_ref().map_or(Ok((0, 0)), Capture::statistics);
         let counts = std::mem::replace(&mut *lock(&self.shared.current), next);
         lock(&self.shared.total).merge(&counts);
-        let (wire, received) = self.wire();
+        let (wire, received, missed) = self.wire();
         let real = to.nanoseconds().saturating_sub(self.from.nanoseconds());
         let passed = i64::try_from(ended.duration_since(self.began).as_nanos()).unwrap_or(i64::MAX);
         let step = i64::try_from(STEP.as_nanos()).unwrap_or(i64::MAX);
@@ -307,8 +307,8 @@ impl Hearing {
             hears: if self.capture.is_some() { Hears::Everything } else { Hears::Port },
             suspect: self.options.place.suspect.names(),
             counts,
-            // A count that can not be had is no zero.
-            lost: lost.map_or(1, |(_, lost)| lost),
+            // A count that can not be had is no zero. What was thrown away before the queue may have been anybody's.
+            lost: lost.map_or(1, |(_, lost)| lost).saturating_add(missed),
             received,
             wire,
             stepped: real.saturating_sub(passed).saturating_abs() > step,
@@ -321,20 +321,22 @@ impl Hearing {
         closed.push(interval);
     }
 
-    /// What became of the witness's own wire since it was last asked, and how many frames came over it.
-    fn wire(&mut self) -> (Wire, Option<u64>) {
+    /// What became of the witness's own wire since it was last asked, how many frames came over it, and how many more were
+    /// thrown away before anybody could see them.
+    fn wire(&mut self) -> (Wire, Option<u64>, u64) {
         let failed = std::mem::take(&mut self.failed);
-        let Ok(links) = counters(self.host.as_ref(), &Namespace::Own) else { return (Wire::Unknown, None) };
+        let Ok(links) = counters(self.host.as_ref(), &Namespace::Own) else {
+            return (Wire::Unknown, None, 0);
+        };
         let now = links.into_iter().find(|link| link.index == self.options.place.index);
         let before = std::mem::replace(&mut self.link, now.clone());
-        let (Some(before), Some(now)) = (before, now) else { return (Wire::Down, None) };
-        let received = now.received.checked_sub(before.received);
+        let (Some(before), Some(now)) = (before, now) else { return (Wire::Down, None, 0) };
         let wire = match now.carrier {
             _ if failed || !now.up => Wire::Down,
             Some(true) if now.carrier_changes == before.carrier_changes => Wire::Up,
             Some(_) => Wire::Unplugged,
             None => Wire::Unknown,
         };
-        (wire, received)
+        (wire, now.received.checked_sub(before.received), now.missed.saturating_sub(before.missed))
     }
 }
