@@ -93,22 +93,23 @@ pub(crate) fn apply(acting: &mut Acting<'_>, undo: &Undo, says: String) -> Resul
 pub(crate) fn revert(acting: &mut Acting<'_>, undo: &Undo) -> Result<Done, Trouble> {
     let state: State = state(undo)?;
     let (folder, name) = acting.ground().place(state.path.as_bytes())?;
-    let found = whole::found_times(acting, &folder)?;
-    change(acting, &folder, name, &state, (state.after, state.before), &state.manifest, false)?;
-    // The exact times, also where the bytes never changed.
-    if folder.manifest(name)?.modified != state.manifest.modified {
-        let flags = state.manifest.flags.unwrap_or(0);
-        if flags & PROTECTING != 0 {
-            acting.hands().set_flags(&folder, name, flags & !PROTECTING)?;
+    whole::taking_back(acting, &folder, |acting, found| {
+        change(acting, &folder, name, &state, (state.after, state.before), &state.manifest, false)?;
+        // The exact times, also where the bytes never changed.
+        if folder.manifest(name)?.modified != state.manifest.modified {
+            let flags = state.manifest.flags.unwrap_or(0);
+            if flags & PROTECTING != 0 {
+                acting.hands().set_flags(&folder, name, flags & !PROTECTING)?;
+            }
+            acting.hands().set_times(&folder, name, (state.manifest.accessed, state.manifest.modified))?;
         }
-        acting.hands().set_times(&folder, name, (state.manifest.accessed, state.manifest.modified))?;
-    }
-    if let Some(flags) = state.manifest.flags {
-        acting.hands().set_flags(&folder, name, flags)?;
-    }
-    let ours = whole::Left::noted(acting.looking.noted);
-    whole::settle_times(acting, &folder, found, state.folder_times, ours, state.folder_flags)?;
-    Ok(Done::new("put back as it was"))
+        if let Some(flags) = state.manifest.flags {
+            acting.hands().set_flags(&folder, name, flags)?;
+        }
+        let ours = whole::Left::noted(acting.looking.noted);
+        whole::settle_times(acting, &folder, found, state.folder_times, ours, state.folder_flags)?;
+        Ok(Done::new("put back as it was"))
+    })
 }
 
 fn layout(size: u64) -> Vec<(u64, u64)> {

@@ -79,23 +79,24 @@ pub(crate) fn apply(acting: &mut Acting<'_>, undo: &Undo, says: String) -> Resul
 pub(crate) fn revert(acting: &mut Acting<'_>, undo: &Undo) -> Result<Done, Trouble> {
     let state: State = state(undo)?;
     let (folder, name) = acting.ground().place(state.path.as_bytes())?;
-    let found = whole::found_times(acting, &folder)?;
-    let beside = state.beside.as_bytes();
-    whole::in_folder(acting, &folder, state.folder_flags, |acting| {
-        if folder.has(name) {
-            if !is_ours(&folder, name, &state)? {
-                return Err(Trouble::new("it was changed since; it is left alone"));
+    whole::taking_back(acting, &folder, |acting, found| {
+        let beside = state.beside.as_bytes();
+        whole::in_folder(acting, &folder, state.folder_flags, |acting| {
+            if folder.has(name) {
+                if !is_ours(&folder, name, &state)? {
+                    return Err(Trouble::new("it was changed since; it is left alone"));
+                }
+                acting.hands().remove(&folder, name)?;
             }
-            acting.hands().remove(&folder, name)?;
-        }
-        if folder.has(beside) {
-            acting.hands().remove(&folder, beside)?;
-        }
-        Ok(())
-    })?;
-    let ours = whole::Left::noted(acting.looking.noted);
-    whole::settle_times(acting, &folder, found, state.folder_times, ours, state.folder_flags)?;
-    Ok(Done::new("taken away again"))
+            if folder.has(beside) {
+                acting.hands().remove(&folder, beside)?;
+            }
+            Ok(())
+        })?;
+        let ours = whole::Left::noted(acting.looking.noted);
+        whole::settle_times(acting, &folder, found, state.folder_times, ours, state.folder_flags)?;
+        Ok(Done::new("taken away again"))
+    })
 }
 
 /// Whether it is there, or is not.

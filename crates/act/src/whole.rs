@@ -1,11 +1,12 @@
 //! A file made again exactly as it was, and one taken away only if it is the one that is meant.
 
-use crate::action::Trouble;
+use crate::action::{Done, Trouble};
 use crate::{Acting, Piece, vault};
 use calma_host::ground::Folder;
 use calma_host::{NewFile, PROTECTING, SETTABLE};
 use calma_record::step::{FileTime, Manifest};
 use calma_record::{Digest, Text};
+use std::io::Read;
 
 /// A name beside `path` that only calma uses: the same for the same file in the same state, so that a run after a crash
 /// finds what an earlier one left.
@@ -102,22 +103,27 @@ pub(crate) fn remake(
         hands.symlink(folder, name, was)?;
         return Ok(Vec::new());
     }
+    // Asked for first: bytes that are on a disk which is not here leave no trace of the attempt.
+    let from = acting.looking.vault.fetch(&piece.digest)?;
     let file = hands.create(folder, name)?;
-    let made = fill(acting, &file, was, piece).and_then(|()| {
-        let lost = hands.dress(&file, was)?;
+    let done = fill(acting, &file, was, from).and_then(|()| Ok(hands.dress(&file, was)?)).and_then(|lost| {
         hands.flush(&file)?;
         Ok(lost)
     });
-    if made.is_err() {
-        // The case or the disk refused: nothing half-made is left where the intruder's files were.
+    if done.is_err() {
+        // A file of which a part is missing is no use to anybody; if it can not be removed, the next attempt does.
         let _ = hands.remove(folder, name);
     }
-    made
+    done
 }
 
 /// Writes kept bytes to where they were, holes left out.
-fn fill(acting: &mut Acting<'_>, file: &NewFile, was: &Manifest, piece: &Piece) -> Result<(), Trouble> {
-    let mut from = acting.looking.vault.fetch(&piece.digest)?;
+fn fill(
+    acting: &mut Acting<'_>,
+    file: &NewFile,
+    was: &Manifest,
+    mut from: Box<dyn Read>,
+) -> Result<(), Trouble> {
     let mut buffer = vec![0; 1 << 17];
     let broken =
         |error: std::io::Error| Trouble::new(format!("the case does not give its bytes back: {error}"));
@@ -139,16 +145,33 @@ fn fill(acting: &mut Acting<'_>, file: &NewFile, was: &Manifest, piece: &Piece) 
     Ok(())
 }
 
-/// A folder's times as they were when taking back began, also if that was cut and begins anew.
-pub(crate) fn found_times(acting: &mut Acting<'_>, folder: &Folder) -> Result<(FileTime, FileTime), Trouble> {
-    const NOTE: &str = "folder-found";
-    let noted = acting.looking.noted.iter().find_map(|note| note.get(NOTE));
-    if let Some(times) = noted.and_then(|times| serde_json::from_value(times.clone()).ok()) {
-        return Ok(times);
+/// The note of a folder's times as they were when taking back began.
+const FOUND: &str = "folder-found";
+
+/// Takes something back in a folder whose times are put right at the end: `work` is given them as they were when that began,
+/// also if it was cut and begins anew. An attempt that changed nothing leaves no such note behind: the next one begins by
+/// itself.
+pub(crate) fn taking_back(
+    acting: &mut Acting<'_>,
+    folder: &Folder,
+    work: impl FnOnce(&mut Acting<'_>, (FileTime, FileTime)) -> Result<Done, Trouble>,
+) -> Result<Done, Trouble> {
+    let noted = acting.looking.noted.iter().rev().find_map(|note| note.get(FOUND));
+    let noted =
+        noted.and_then(|times| serde_json::from_value::<Option<(FileTime, FileTime)>>(times.clone()).ok());
+    let found = match noted.flatten() {
+        Some(times) => times,
+        None => {
+            let times = folder.times()?;
+            (acting.progress)(serde_json::json!({ FOUND: times }))?;
+            times
+        }
+    };
+    let done = work(acting, found);
+    if done.is_err() && folder.times().is_ok_and(|now| now.1 == found.1) {
+        (acting.progress)(serde_json::json!({ FOUND: null }))?;
     }
-    let times = folder.times()?;
-    (acting.progress)(serde_json::json!({ NOTE: times }))?;
-    Ok(times)
+    done
 }
 
 /// What a folder's time of change was when calma was through with it.

@@ -106,6 +106,11 @@ impl Away {
         self.folder.path()
     }
 
+    /// Number of the device it is on.
+    pub fn device(&self) -> Option<u64> {
+        rustix::fs::fstat(self.folder.fd()).ok().map(|stat| stat.st_dev)
+    }
+
     /// The folder's path on a disk.
     pub fn on(disk: &Path) -> PathBuf {
         disk.join(NAME)
@@ -210,6 +215,8 @@ impl Away {
             .and_then(|()| list.sync_all())
             .map_err(|error| self.folder.fault("can not write", LIST, error))?;
         self.folder.sync()?;
+        // Once more: what was let go lazily in between took all of this into nothing.
+        self.still_there()?;
         self.listed.extend(self.unsettled.drain(..).map(|(_, one)| one));
         Ok(())
     }

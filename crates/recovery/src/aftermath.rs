@@ -4,7 +4,7 @@ use crate::engine::History;
 use crate::side::{Side, SideError};
 use calma_host::ground::ProcessLine;
 use calma_record::Text;
-use calma_record::step::Target;
+use calma_record::step::{Ended, Step, Target};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -18,8 +18,8 @@ pub struct Back {
     pub by: String,
 }
 
-/// Watches for so long whether a file that was taken away is there again, or something runs one. Only steps from `since`
-/// on count. Ends early when `stop` says so.
+/// Watches for so long whether a file that was taken away is there again, a line, link or setting is as it was, or something
+/// runs such a file. Only steps from `since` on count. Ends early when `stop` says so.
 ///
 /// # Errors
 /// When the machine does not answer any more.
@@ -30,16 +30,21 @@ pub fn watch(
     seconds: u64,
     stop: &dyn Fn() -> bool,
 ) -> Result<Vec<Back>, SideError> {
-    let (mut paths, mut programs) = (BTreeSet::new(), BTreeSet::new());
+    let (mut paths, mut programs, mut changed) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
     for past in history.steps().filter(|past| past.intent.id >= since && past.undone.is_none()) {
         match (&past.intent.step.target, past.intent.step.action.as_str()) {
             (Target::File { path, .. }, _) => drop(paths.insert(path.clone())),
             (Target::Tree(_), "kill") => programs.extend(ended(&past.intent.undo.0)),
+            // Only what came to hold can come back.
+            _ if past.done.as_ref().is_some_and(|done| done.ended == Ended::Done) => {
+                changed.push(&past.intent.step)
+            }
             _ => {}
         }
     }
     programs.extend(paths.iter().cloned());
     let (began, mut found) = (Instant::now(), BTreeSet::new());
+    let mut read_again = began;
     loop {
         let running = side.strays(&programs)?;
         let all = if running.is_empty() { Vec::new() } else { side.processes()? };
@@ -51,11 +56,46 @@ pub fn watch(
         for path in side.there(paths.iter().cloned().collect())?.iter().filter(|path| paths.contains(path)) {
             found.insert(Back { what: format!("{path} is there again"), by: String::new() });
         }
-        if began.elapsed() >= Duration::from_secs(seconds) || stop() {
+        let over = began.elapsed() >= Duration::from_secs(seconds) || stop();
+        // Whole files are read for it, perhaps over a slow line.
+        if over || Instant::now() >= read_again {
+            read_again = Instant::now() + Duration::from_secs(1);
+            for step in &changed {
+                found.extend(returned(side, step)?.map(|what| Back { what, by: String::new() }));
+            }
+        }
+        if over {
             return Ok(found.into_iter().collect());
         }
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// What of a changed line, link or setting is as it was before.
+fn returned(side: &dyn Side, step: &Step) -> Result<Option<String>, SideError> {
+    Ok(match &step.target {
+        Target::Line { path, line, instead, .. } if instead.as_ref() != Some(line) => {
+            let Some(text) = side.read(path)? else { return Ok(None) };
+            let mut lines =
+                text.as_bytes().split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+            lines.any(|there| there == line.as_bytes()).then(|| format!("the line is in {path} again"))
+        }
+        Target::Link { path, to, .. } => {
+            let Some((_, Some(leads))) = side.stands(path)? else { return Ok(None) };
+            (leads != *to).then(|| format!("{path} leads to {leads} again"))
+        }
+        Target::Setting { path, value, .. } => {
+            let Some(now) = side.read(path)? else { return Ok(None) };
+            let now = now.as_bytes();
+            let now = if now.starts_with(b"enabled") { &b"1"[..] } else { now.trim_ascii() };
+            let off = now.starts_with(b"disabled") && *value == "0";
+            let words =
+                |text: &[u8]| text.split(u8::is_ascii_whitespace).map(<[u8]>::to_vec).collect::<Vec<_>>();
+            (!off && words(now) != words(value.as_bytes()))
+                .then(|| format!("{path} is \"{}\" again", Text::from(now)))
+        }
+        _ => None,
+    })
 }
 
 /// The programs of a step that ended processes, but for those that a system has anyway: they run for others too.

@@ -43,7 +43,12 @@ pub fn dump(root: &Path) -> Vec<String> {
                 let all = [(0, manifest.size)];
                 open.open(name.as_bytes()).unwrap().data(&all).read_to_end(&mut bytes).unwrap();
             }
-            lines.push(format!("{} {manifest:?} {}", path.display(), Digest::of(&bytes)));
+            lines.push(format!(
+                "{} {manifest:?} {} {:?}",
+                path.display(),
+                Digest::of(&bytes),
+                attributes(&path)
+            ));
         }
     }
     lines.sort();
@@ -55,4 +60,18 @@ pub fn difference(before: &[String], after: &[String]) -> String {
     let lost: Vec<&String> = before.iter().filter(|line| !after.contains(line)).collect();
     let new: Vec<&String> = after.iter().filter(|line| !before.contains(line)).collect();
     if lost.is_empty() && new.is_empty() { String::new() } else { format!("was {lost:#?}\nis {new:#?}") }
+}
+
+/// A name's attributes, read without the code under test.
+fn attributes(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut names = vec![0; 64 << 10];
+    let length = rustix::fs::llistxattr(path, names.as_mut_slice()).unwrap_or(0);
+    let mut found = Vec::new();
+    for name in names[..length].split(|b| *b == 0).filter(|name| !name.is_empty()) {
+        let mut value = vec![0; 64 << 10];
+        let length = rustix::fs::lgetxattr(path, name, value.as_mut_slice()).unwrap();
+        found.push((name.to_vec(), value[..length].to_vec()));
+    }
+    found.sort();
+    found
 }

@@ -158,11 +158,11 @@ pub(super) fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Do
     let more = usize::try_from(state.manifest.links.saturating_sub(1)).unwrap_or(0);
     let more = if state.manifest.link.is_some() { 0 } else { more };
     let says = match (more, state.names.len()) {
-        (0, _) => "kept in the case and removed".to_owned(),
-        (all, found) if all == found => format!("kept in the case and removed, with its {all} other names"),
-        (all, found) => format!(
-            "kept in the case and removed, with {found} of its {all} other names; the rest was not found"
-        ),
+        (0, _) => "kept and removed".to_owned(),
+        (all, found) if all == found => format!("kept and removed, with its {all} other names"),
+        (all, found) => {
+            format!("kept and removed, with {found} of its {all} other names; the rest was not found")
+        }
     };
     Ok(Done::new(says).leaving(whole::Left::of(&folder)?))
 }
@@ -202,62 +202,63 @@ fn check(looking: &mut Looking<'_>, undo: &Undo, way: Way) -> Result<Option<Stri
 pub(super) fn revert(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble> {
     let state: State = state(undo)?;
     let (folder, name) = acting.ground().place(state.path.as_bytes())?;
-    let found = whole::found_times(acting, &folder)?;
-    let (aside, again) = (state.aside.as_bytes(), state.again.as_bytes());
-    let mut lost = Vec::new();
-    whole::in_folder(acting, &folder, state.folder_flags, |acting| {
-        let there = if folder.has(name) { Some(folder.manifest(name)?) } else { None };
-        match there {
-            // It never left, or it is back already.
-            Some(now)
-                if now.same_file(&state.manifest)
-                    || whole::is_as_it_was(&unflagged(&now), &unflagged(&state.manifest)) =>
-            {
-                if state.manifest.link.is_none()
-                    && !whole::same_bytes(&folder, name, &state.manifest, &state.piece)?
+    whole::taking_back(acting, &folder, |acting, found| {
+        let (aside, again) = (state.aside.as_bytes(), state.again.as_bytes());
+        let mut lost = Vec::new();
+        whole::in_folder(acting, &folder, state.folder_flags, |acting| {
+            let there = if folder.has(name) { Some(folder.manifest(name)?) } else { None };
+            match there {
+                // It never left, or it is back already.
+                Some(now)
+                    if now.same_file(&state.manifest)
+                        || whole::is_as_it_was(&unflagged(&now), &unflagged(&state.manifest)) =>
                 {
-                    return Err(taken());
+                    if state.manifest.link.is_none()
+                        && !whole::same_bytes(&folder, name, &state.manifest, &state.piece)?
+                    {
+                        return Err(taken());
+                    }
+                }
+                Some(_) => return Err(taken()),
+                None if folder.has(aside) && folder.manifest(aside)?.inode == state.manifest.inode => {
+                    acting.hands().rename(&folder, aside, name)?;
+                }
+                None if still_named(acting, &state, &folder, name)? => {}
+                None => {
+                    lost = whole::remake(acting, &folder, again, &state.manifest, &state.piece)?;
+                    acting.hands().rename(&folder, again, name)?;
                 }
             }
-            Some(_) => return Err(taken()),
-            None if folder.has(aside) && folder.manifest(aside)?.inode == state.manifest.inode => {
-                acting.hands().rename(&folder, aside, name)?;
-            }
-            None if still_named(acting, &state, &folder, name)? => {}
-            None => {
-                lost = whole::remake(acting, &folder, again, &state.manifest, &state.piece)?;
-                acting.hands().rename(&folder, again, name)?;
-            }
-        }
-        if folder.has(again) {
-            acting.hands().remove(&folder, again)?;
-        }
-        Ok(())
-    })?;
-    for other in &state.names {
-        let (to, new) = acting.ground().place(other.path.as_bytes())?;
-        whole::in_folder(acting, &to, other.folder_flags, |acting| {
-            if !to.has(new) {
-                acting.hands().link(&folder, name, &to, new)?;
-            }
-            if to.has(aside) {
-                acting.hands().remove(&to, aside)?;
-            }
-            if calma_host::parent(other.path.as_bytes()) != folder.path() {
-                acting.hands().set_folder_times(&to, other.folder_times)?;
+            if folder.has(again) {
+                acting.hands().remove(&folder, again)?;
             }
             Ok(())
         })?;
-    }
-    if let Some(flags) = state.manifest.flags.filter(|_| state.manifest.link.is_none()) {
-        acting.hands().set_flags(&folder, name, flags)?;
-    }
-    let ours = whole::Left::noted(acting.looking.noted);
-    whole::settle_times(acting, &folder, found, state.folder_times, ours, state.folder_flags)?;
-    Ok(Done::new(match lost.is_empty() {
-        true => "put back as it was".to_owned(),
-        false => format!("put back, but for what this file system does not take: {}", lost.join(", ")),
-    }))
+        for other in &state.names {
+            let (to, new) = acting.ground().place(other.path.as_bytes())?;
+            whole::in_folder(acting, &to, other.folder_flags, |acting| {
+                if !to.has(new) {
+                    acting.hands().link(&folder, name, &to, new)?;
+                }
+                if to.has(aside) {
+                    acting.hands().remove(&to, aside)?;
+                }
+                if calma_host::parent(other.path.as_bytes()) != folder.path() {
+                    acting.hands().set_folder_times(&to, other.folder_times)?;
+                }
+                Ok(())
+            })?;
+        }
+        if let Some(flags) = state.manifest.flags.filter(|_| state.manifest.link.is_none()) {
+            acting.hands().set_flags(&folder, name, flags)?;
+        }
+        let ours = whole::Left::noted(acting.looking.noted);
+        whole::settle_times(acting, &folder, found, state.folder_times, ours, state.folder_flags)?;
+        Ok(Done::new(match lost.is_empty() {
+            true => "put back as it was".to_owned(),
+            false => format!("put back, but for what this file system does not take: {}", lost.join(", ")),
+        }))
+    })
 }
 
 /// Whether the file still has another of its names, also one that stands aside; it is given its first name from there.

@@ -124,14 +124,15 @@ fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble
 fn revert(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble> {
     let state: State = state(undo)?;
     let (folder, name) = acting.ground().place(state.path.as_bytes())?;
-    let found = whole::found_times(acting, &folder)?;
-    if !folder.has(name) && folder.has(state.beside.as_bytes()) {
-        acting.hands().rename(&folder, state.beside.as_bytes(), name)?;
-    }
-    put(acting, &folder, &state, &state.to, &state.manifest)?;
-    let ours = whole::Left::noted(acting.looking.noted);
-    whole::settle_times(acting, &folder, found, state.folder_times, ours, state.folder_flags)?;
-    Ok(Done::new("it leads where it did"))
+    whole::taking_back(acting, &folder, |acting, found| {
+        if !folder.has(name) && folder.has(state.beside.as_bytes()) {
+            acting.hands().rename(&folder, state.beside.as_bytes(), name)?;
+        }
+        put(acting, &folder, &state, &state.to, &state.manifest)?;
+        let ours = whole::Left::noted(acting.looking.noted);
+        whole::settle_times(acting, &folder, found, state.folder_times, ours, state.folder_flags)?;
+        Ok(Done::new("it leads where it did"))
+    })
 }
 
 fn verify(looking: &mut Looking<'_>, _: &Step, undo: &Undo, way: Way) -> Verdict {

@@ -314,9 +314,28 @@ pub(crate) fn dump(root: &Path) -> Vec<String> {
                     bytes
                 }
             };
-            lines.push(format!("{} {manifest:?} {}", path.display(), Digest::of(&bytes)));
+            lines.push(format!(
+                "{} {manifest:?} {} {:?}",
+                path.display(),
+                Digest::of(&bytes),
+                attributes(&path)
+            ));
         }
     }
     lines.sort();
     lines
+}
+
+/// A name's attributes, read without the code under test.
+fn attributes(path: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut names = vec![0; 64 << 10];
+    let length = rustix::fs::llistxattr(path, names.as_mut_slice()).unwrap_or(0);
+    let mut found = Vec::new();
+    for name in names[..length].split(|b| *b == 0).filter(|name| !name.is_empty()) {
+        let mut value = vec![0; 64 << 10];
+        let length = rustix::fs::lgetxattr(path, name, value.as_mut_slice()).unwrap();
+        found.push((name.to_vec(), value[..length].to_vec()));
+    }
+    found.sort();
+    found
 }

@@ -65,7 +65,8 @@ pub(crate) fn run(arguments: &Contain, machine: &Machine<'_>) -> anyhow::Result<
         show::print(&changes::plan(&plan, arguments.dry_run));
         if plan.steps.iter().any(|step| step.ticked && step.action == "quarantine") {
             let disks = PlaceFacts::gather().disks;
-            let (to, encrypted) = (arguments.to.as_deref(), target.as_ref().is_some_and(|to| to.1.is_some()));
+            let (to, encrypted) =
+                (arguments.to.as_deref(), target.as_ref().is_some_and(|to| to.recipient.is_some()));
             show::print(&changes::places(&show::path(case.folder()), to, encrypted, &disks));
         }
     }
@@ -90,7 +91,12 @@ pub(crate) fn run(arguments: &Contain, machine: &Machine<'_>) -> anyhow::Result<
 }
 
 /// The disk that quarantined files go to, and who can read them there.
-struct Target(PathBuf, Option<Recipient>);
+struct Target {
+    disk: PathBuf,
+    /// The device that was looked at: the disk may be pulled before it is written to.
+    device: u64,
+    recipient: Option<Recipient>,
+}
 
 impl Target {
     /// As it was asked for. A memory is no such place, nor is the server's own disk; from afar it is a disk of this machine.
@@ -116,7 +122,7 @@ impl Target {
             Some(key) => Some(recipient(key)?),
             None => None,
         };
-        Ok(Some(Self(to.clone(), recipient)))
+        Ok(Some(Self { disk: to.clone(), device: there, recipient }))
     }
 }
 
@@ -159,8 +165,15 @@ fn carry_out(
     if arguments.even_databases {
         engine.even_databases().map_err(|error| machine.refusal(error, case))?;
     }
-    if let Some(Target(disk, recipient)) = target {
-        engine.send_to(Away::begin(&disk, recipient)?).map_err(|error| machine.refusal(error, case))?;
+    if let Some(Target { disk, device, recipient }) = target {
+        let away = Away::begin(&disk, recipient)?;
+        if away.device() != Some(device) {
+            return Err(Refusal::new(
+                format!("the disk at {} was taken away", show::path(&disk)),
+                "put it in again, mount it, and try again",
+            ));
+        }
+        engine.send_to(away).map_err(|error| machine.refusal(error, case))?;
     }
     let first = engine.history().steps().last().map_or(1, |past| past.intent.id + 1);
     let (mut failed, mut refused) = (0, 0);

@@ -4,17 +4,17 @@
 use std::time::{Duration, Instant};
 
 /// Milliseconds of mutation for each format; `CALMA_FUZZ_MS` makes it longer.
-pub fn budget() -> Duration {
+pub(crate) fn budget() -> Duration {
     let milliseconds = std::env::var("CALMA_FUZZ_MS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
     Duration::from_millis(milliseconds)
 }
 
 /// A small generator (xorshift64).
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     /// A number below `below`.
-    pub fn next(&mut self, below: usize) -> usize {
+    pub(crate) fn next(&mut self, below: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -23,7 +23,7 @@ impl Random {
 }
 
 /// A sample with up to seven changes: bits, odd bytes, pieces cut out, moved, repeated without end.
-pub fn mutate(sample: &[u8], random: &mut Random) -> Vec<u8> {
+pub(crate) fn mutate(sample: &[u8], random: &mut Random) -> Vec<u8> {
     let mut bytes = sample.to_vec();
     for _ in 0..=random.next(6) {
         if bytes.is_empty() {
@@ -50,14 +50,14 @@ pub fn mutate(sample: &[u8], random: &mut Random) -> Vec<u8> {
 }
 
 /// Feeds each truncation of each sample.
-pub fn truncated(samples: &[&[u8]], feed: &dyn Fn(&[u8])) {
+pub(crate) fn truncated(samples: &[&[u8]], feed: &dyn Fn(&[u8])) {
     for sample in samples {
         (0..=sample.len()).for_each(|length| feed(&sample[..length]));
     }
 }
 
 /// Feeds mutated samples for the time of the budget; none may take two seconds.
-pub fn mutated(name: &str, samples: &[&[u8]], random: &mut Random, feed: &dyn Fn(&[u8])) {
+pub(crate) fn mutated(name: &str, samples: &[&[u8]], random: &mut Random, feed: &dyn Fn(&[u8])) {
     let end = Instant::now() + budget();
     while Instant::now() < end {
         let bytes = mutate(samples[random.next(samples.len())], random);

@@ -175,11 +175,12 @@ fn attributes(
     list: impl Fn(&mut [u8]) -> Result<usize, Errno>,
     get: impl Fn(&[u8], &mut [u8]) -> Result<usize, Errno>,
 ) -> Result<Vec<(Text, Text)>, Errno> {
-    // Most files have none: only how long the list is is asked first.
-    match list(&mut []) {
+    // Most files have none, which a list of one byte tells as well; a longer one does not fit into it.
+    match list(&mut [0]) {
         Err(Errno::OPNOTSUPP | Errno::NOSYS) | Ok(0) => return Ok(Vec::new()),
-        other => other?,
-    };
+        Err(Errno::RANGE) => {}
+        other => drop(other?),
+    }
     // A list and a value are at most 64 KiB (xattr(7)).
     let mut names = vec![0; 64 << 10];
     let length = list(&mut names)?;
@@ -218,4 +219,26 @@ fn extents(fd: impl AsFd, size: u64) -> Layout {
         at = end;
     }
     found
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test")]
+mod tests {
+    use crate::ground::Ground;
+
+    #[test]
+    fn attributes_are_seen_and_none_is_none() {
+        let folder = std::env::temp_dir().join(format!("calma-attributes-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("f"), b"x").unwrap();
+        let here = Ground::below(b"/").unwrap().folder(folder.as_os_str().as_encoded_bytes()).unwrap();
+        assert!(here.manifest(b"f").unwrap().attributes.is_empty());
+        let set =
+            rustix::fs::setxattr(folder.join("f"), "user.label", b"kept", rustix::fs::XattrFlags::empty());
+        // Not every temporary folder's file system has them.
+        if set.is_ok() {
+            assert_eq!(here.manifest(b"f").unwrap().attributes, [("user.label".into(), "kept".into())]);
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -3,7 +3,7 @@
 //! | part | what it does |
 //! |---|---|
 //! | [`Capture`] | a packet socket that hears all frames of one interface, with the kernel's own count of what it lost |
-//! | [`fire`] | sends packets from a network namespace and tells how the kernel took each and what came back |
+//! | [`fire()`] | sends packets from a network namespace and tells how the kernel took each and what came back |
 //! | [`Ears`] | plain sockets that hear what is sent to one port, where a packet socket is not allowed |
 //!
 //! What a packet means is unknown here.

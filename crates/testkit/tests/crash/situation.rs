@@ -14,10 +14,10 @@ const FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
 
 /// The tree: what a server has, with owners, times, attributes and flags that are easily lost.
 const TREE: &str = r#"
-cd /mnt/v
+set -e; cd /mnt/v
 mkdir -p tree/cron.d tree/systemd/system tree/bin tree/hidden tree/over etc/alternatives etc/modprobe.d
 printf '# mine\n0 3 * * * root backup\n* * * * * root /tmp/.x\n' >tree/crontab; chown 5:6 tree/crontab; chmod 640 tree/crontab
-printf 'a\nevil\nb\n' >tree/profile; ln tree/profile tree/profile-too; setfattr -n trusted.label -v kept tree/profile
+printf 'a\nevil\nb\n' >tree/profile; ln tree/profile tree/profile-too; python3 -c 'import os; os.setxattr("tree/profile", "trusted.label", b"kept")'
 printf '* * * * * root /tmp/.x\n' >tree/cron.d/php
 printf '[Service]\nExecStart=/tmp/.x\n' >tree/systemd/system/php.service
 for n in 1 2 3 4 5; do head -c $((n * 30000)) /dev/zero | tr '\0' $n >tree/bin/f$n; done
