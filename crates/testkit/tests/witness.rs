@@ -403,10 +403,6 @@ fn ask_all(testimony: &Testimony, intervals: &[Interval]) -> Weighed {
     testimony.weigh(&Question { from, to, offset, upkeep: true, alive: false })
 }
 
-fn copy(from: &Path, to: &Path) {
-    sh(&format!("rm -rf {0}; cp -a {1} {0}", to.display(), from.display()));
-}
-
 #[test]
 fn a_log_that_was_changed_cut_or_taken_away_proves_nothing() {
     if !inside("a_log_that_was_changed_cut_or_taken_away_proves_nothing") {
@@ -436,10 +432,11 @@ fn a_log_that_was_changed_cut_or_taken_away_proves_nothing() {
     assert_eq!(ask_all(&sealed, &intervals).proof, Proof::Silent);
 
     let changed = Path::new("/tmp/changed");
+    let fresh = || sh("rm -rf /tmp/changed; cp -a /tmp/case /tmp/changed");
     let stream = changed.join("streams/witness-1.calma");
     let whole = std::fs::read(folder.join("streams/witness-1.calma")).unwrap();
     for at in (0..whole.len()).step_by(37) {
-        copy(folder, changed);
+        fresh();
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
         std::fs::write(&stream, bytes).unwrap();
@@ -448,12 +445,12 @@ fn a_log_that_was_changed_cut_or_taken_away_proves_nothing() {
         assert_ne!(ask_all(&told, &intervals).proof, Proof::Silent, "byte {at}");
     }
     for length in [0, whole.len() / 2, whole.len() - 1, whole.len() - 300] {
-        copy(folder, changed);
+        fresh();
         std::fs::write(&stream, &whole[..length]).unwrap();
         let told = testimony(&Case::open(changed).unwrap()).unwrap();
         assert_ne!(ask_all(&told, &intervals).proof, Proof::Silent, "cut to {length}");
     }
-    copy(folder, changed);
+    fresh();
     std::fs::remove_file(&stream).unwrap();
     let told = testimony(&Case::open(changed).unwrap()).unwrap();
     assert_eq!(ask_all(&told, &intervals).proof, Proof::NotProven);
