@@ -38,6 +38,9 @@ pub struct Counters {
     pub received: u64,
     /// Packets handed to the device.
     pub sent: u64,
+    /// Packets that came and were thrown away before any program could see them: by the device for want of room, or by
+    /// the kernel before its own queue (`rx_dropped`, `rx_over_errors`, `rx_fifo_errors`, `rx_missed_errors`).
+    pub missed: u64,
 }
 
 /// `struct ifinfomsg` and its attributes (`RTM_NEWLINK`).
@@ -56,11 +59,16 @@ pub fn link(body: &[u8]) -> Option<Counters> {
             3 => link.name = string(value).into(),
             33 => link.carrier = value.first().map(|plugged| *plugged != 0),
             35 => link.carrier_changes = u32_at(value, 0)?,
-            // `struct rtnl_link_stats64` begins with both.
+            // `struct rtnl_link_stats64`, by position.
             23 => {
-                let mut numbers = value.chunks_exact(8).filter_map(|bytes| bytes.first_chunk::<8>());
-                link.received = numbers.next().map_or(0, |bytes| u64::from_ne_bytes(*bytes));
-                link.sent = numbers.next().map_or(0, |bytes| u64::from_ne_bytes(*bytes));
+                let numbers: Vec<u64> = value
+                    .chunks_exact(8)
+                    .filter_map(|bytes| bytes.first_chunk::<8>())
+                    .map(|bytes| u64::from_ne_bytes(*bytes))
+                    .collect();
+                let number = |at: usize| numbers.get(at).copied().unwrap_or(0);
+                (link.received, link.sent) = (number(0), number(1));
+                link.missed = [6, 11, 14, 15].map(number).iter().fold(0, |sum, one| sum.saturating_add(*one));
             }
             _ => {}
         }
@@ -79,5 +87,13 @@ mod tests {
         assert_eq!((found.address, found.carrier), (Some([2, 0, 0, 0, 0, 1]), Some(true)));
         assert_eq!((found.carrier_changes, found.received, found.sent), (3, 7, 9));
         assert!(found.up && !found.loopback);
+    }
+
+    #[test]
+    fn what_no_program_could_see_is_summed_up() {
+        let mut body = FORMAT.samples[0][..16].to_vec();
+        body.extend([4 + 8 * 16, 0, 23, 0]);
+        body.extend((1..=16_u64).flat_map(u64::to_ne_bytes));
+        assert_eq!(link(&body).unwrap().missed, 7 + 12 + 15 + 16);
     }
 }

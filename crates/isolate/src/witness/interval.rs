@@ -73,7 +73,8 @@ pub struct Interval {
     pub suspect: Vec<String>,
     /// What was counted.
     pub counts: Counts,
-    /// Frames the kernel could not keep for the witness. With one lost, nothing is proven.
+    /// Frames that came and were lost before the witness could count them: in its queue, in the kernel's, or in the device.
+    /// With one lost, nothing is proven.
     pub lost: u64,
     /// Frames the interface received in all, whoever sent them: that it hears anything.
     pub received: Option<u64>,

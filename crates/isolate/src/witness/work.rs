@@ -20,6 +20,8 @@ const WAIT: Duration = Duration::from_millis(50);
 const BATCH: usize = 512;
 /// So long after the end of an interval frames with a time before it are still waited for.
 const GRACE: Duration = Duration::from_millis(20);
+/// Longest time in which the queue is to be emptied at the end of an interval.
+const DRAIN: Duration = Duration::from_secs(2);
 /// So many times its usual length an interval lasts while nothing is heard.
 const QUIET: u32 = 10;
 /// A difference between the two clocks that is no drift.
@@ -167,7 +169,7 @@ impl Witness {
     /// Ends the interval at hand, so that another one begins now. For the edges of what is to be proven.
     pub fn cut(&self) {
         let wanted = self.shared.asked.fetch_add(1, Ordering::SeqCst) + 1;
-        let end = Instant::now() + Duration::from_secs(2);
+        let end = Instant::now() + 2 * DRAIN;
         while self.shared.done.load(Ordering::SeqCst) < wanted && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -247,11 +249,12 @@ impl Hearing {
         }
     }
 
-    /// Takes what is there. Frames later than `until` are counted into the counts given with it.
-    fn hear(&mut self, wait: Duration, mut until: Option<(Timestamp, &mut Counts)>) {
+    /// Takes what is there, a batch at most; how many frames. Those later than `until` are counted into the counts given
+    /// with it.
+    fn hear(&mut self, wait: Duration, mut until: Option<(Timestamp, &mut Counts)>) -> usize {
         let Some(capture) = &mut self.capture else {
             std::thread::sleep(wait);
-            return;
+            return 0;
         };
         let (suspect, kept) = (&self.options.place.suspect, &self.options.kept);
         let mut current = None;
@@ -278,10 +281,11 @@ impl Hearing {
             }
         });
         drop(current);
-        if heard.is_err() {
+        heard.unwrap_or_else(|_| {
             self.failed = true;
             std::thread::sleep(WAIT);
-        }
+            0
+        })
     }
 
     /// Closes the interval at hand. The next one begins where it ends.
@@ -289,13 +293,17 @@ impl Hearing {
         let to = self.host.clock().now();
         let ended = Instant::now();
         let mut next = Counts::default();
-        while ended.elapsed() < GRACE {
-            self.hear(GRACE / 4, Some((to, &mut next)));
+        // Until the queue holds nothing older than the end; one that never empties is not waited for, and not trusted.
+        let mut drained = false;
+        while ended.elapsed() < DRAIN && !drained {
+            let taken = self.hear(GRACE / 4, Some((to, &mut next)));
+            // The queue is in order: behind a later frame there is none that is older.
+            drained = ended.elapsed() >= GRACE && (taken < BATCH || next.total() > 0);
         }
         let lost = self.capture.as_ref().map_or(Ok((0, 0)), Capture::statistics);
         let counts = std::mem::replace(&mut *lock(&self.shared.current), next);
         lock(&self.shared.total).merge(&counts);
-        let (wire, received) = self.wire();
+        let (wire, received, missed) = self.wire();
         let real = to.nanoseconds().saturating_sub(self.from.nanoseconds());
         let passed = i64::try_from(ended.duration_since(self.began).as_nanos()).unwrap_or(i64::MAX);
         let step = i64::try_from(STEP.as_nanos()).unwrap_or(i64::MAX);
@@ -307,8 +315,8 @@ impl Hearing {
             hears: if self.capture.is_some() { Hears::Everything } else { Hears::Port },
             suspect: self.options.place.suspect.names(),
             counts,
-            // A count that can not be had is no zero.
-            lost: lost.map_or(1, |(_, lost)| lost),
+            // A count that can not be had is no zero. What was thrown away before the queue may have been anybody's.
+            lost: lost.map_or(1, |(_, lost)| lost).saturating_add(missed).saturating_add(u64::from(!drained)),
             received,
             wire,
             stepped: real.saturating_sub(passed).saturating_abs() > step,
@@ -321,20 +329,22 @@ impl Hearing {
         closed.push(interval);
     }
 
-    /// What became of the witness's own wire since it was last asked, and how many frames came over it.
-    fn wire(&mut self) -> (Wire, Option<u64>) {
+    /// What became of the witness's own wire since it was last asked, how many frames came over it, and how many more were
+    /// thrown away before anybody could see them.
+    fn wire(&mut self) -> (Wire, Option<u64>, u64) {
         let failed = std::mem::take(&mut self.failed);
-        let Ok(links) = counters(self.host.as_ref(), &Namespace::Own) else { return (Wire::Unknown, None) };
+        let Ok(links) = counters(self.host.as_ref(), &Namespace::Own) else {
+            return (Wire::Unknown, None, 0);
+        };
         let now = links.into_iter().find(|link| link.index == self.options.place.index);
         let before = std::mem::replace(&mut self.link, now.clone());
-        let (Some(before), Some(now)) = (before, now) else { return (Wire::Down, None) };
-        let received = now.received.checked_sub(before.received);
+        let (Some(before), Some(now)) = (before, now) else { return (Wire::Down, None, 0) };
         let wire = match now.carrier {
             _ if failed || !now.up => Wire::Down,
             Some(true) if now.carrier_changes == before.carrier_changes => Wire::Up,
             Some(_) => Wire::Unplugged,
             None => Wire::Unknown,
         };
-        (wire, received)
+        (wire, now.received.checked_sub(before.received), now.missed.saturating_sub(before.missed))
     }
 }
