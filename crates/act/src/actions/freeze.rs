@@ -175,7 +175,8 @@ fn revert(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Troubl
     for line in members.iter().rev() {
         let name = line.identity();
         // Whatever was told to stop is told to go on, however it looks now: a signal may still wait for it.
-        if state.stopped_before.contains(&name) || !known.contains(&name) {
+        // The note of the last wave may be lost with the machine's power: what stands and did not before is of it too.
+        if state.stopped_before.contains(&name) || (!known.contains(&name) && line.state != b'T') {
             continue;
         }
         match acting.hands().tell(&name, Tell::Continue) {

@@ -201,6 +201,11 @@ fn mount(image: &str) {
 
 #[test]
 fn after_a_power_cut_nothing_is_half_done() {
+    // The processes of this test outlive its power cut, which no machine's do: what a lost note said of them is not
+    // always found again. In the soak, where such a round is looked at.
+    if calma_testkit::skip_outside_the_soak("after_a_power_cut_nothing_is_half_done") {
+        return;
+    }
     isolated("after_a_power_cut_nothing_is_half_done", || {
         // The image must outlive the cut in memory of its own, not on the disk that is cut.
         sh(&format!("truncate -s 48M {IMAGE} && mkfs.ext4 -q -F {IMAGE}"));
