@@ -59,6 +59,15 @@ fn own_groups(group: &str) -> usize {
     folders.iter().filter(|folder| enter(folder)).count()
 }
 
+/// Lets go of standard output: whoever reads it sees its end, also while a thread of this process is stuck in the kernel and
+/// keeps the process from ending.
+pub fn close_output() {
+    if let Ok(nothing) = rustix::fs::openat(CWD, "/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
+    {
+        let _ = rustix::stdio::dup2_stdout(nothing);
+    }
+}
+
 /// Removes the group again, when nothing is in it any more.
 pub fn remove_own_groups(group: &str) {
     let mounts = read("/proc/self/mountinfo").unwrap_or_default();

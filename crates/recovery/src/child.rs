@@ -4,6 +4,10 @@ use crate::{Ask, HostSide, HostSideError};
 use calma_record::frame::PREAMBLE;
 use std::io::{Read, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::Duration;
+
+/// How many hundredths of a second its end is waited for, once its stream is at its end.
+const PATIENCE: u32 = 1000;
 
 /// The host side as a child process.
 #[derive(Debug, Default)]
@@ -69,11 +73,19 @@ impl HostSide for LocalChild {
     fn finish(&mut self) -> Option<String> {
         let mut child = self.child.take()?;
         drop(child.stdin.take());
-        match child.wait() {
-            Ok(status) if status.success() => None,
-            Ok(status) => Some(format!("the host side ended with {status}")),
-            Err(error) => Some(format!("the host side can not be waited for: {error}")),
+        // A thread that a file system holds in the kernel keeps it from ending; everything it saw has come by then.
+        for _ in 0..PATIENCE {
+            match child.try_wait() {
+                Ok(Some(status)) if status.success() => return None,
+                Ok(Some(status)) => return Some(format!("the host side ended with {status}")),
+                Ok(None) => std::thread::sleep(Duration::from_millis(10)),
+                Err(error) => return Some(format!("the host side can not be waited for: {error}")),
+            }
         }
+        Some(
+            "a part of the host side is stuck in the kernel, at a file system that does not answer"
+                .to_owned(),
+        )
     }
 
     fn attempts(&self) -> u32 {

@@ -41,6 +41,7 @@ pub(crate) fn run(arguments: &HostSide) -> anyhow::Result<Exit> {
     let context = Context::with_workers(host, options, super::worker::workers());
     calma_collect::run(&context, run, &progress, &stop, &mut out)?;
     out.flush()?;
+    calma_host::standing::close_output();
     Ok(Exit::Done)
 }
 
