@@ -238,7 +238,13 @@ fn lost_at_any_moment_nothing_is_half_done() {
     assert!(bed.run(plant).ok());
     let running = || bed.run("ps -eo stat,args | grep '[k]worker/0:2' | grep -c '^S'; true").text();
     let (mut cut, mut open) = (0, 0);
-    for round in 0..rounds {
+    // How long an uncut run has the machine, doing and undoing: a cut falls into that time, however fast the machine is.
+    let mut lasts = [Duration::ZERO; 2];
+    for round in 0..=4 * rounds {
+        // A few more where none of the cuts came in time.
+        if round > rounds && cut > 0 {
+            break;
+        }
         let case = bed.work().join(format!("case-{round}")).display().to_string();
         let from = From { case, ..From::new(&bed, "root") };
         assert_eq!(from.calma(&["triage"]).code, Some(1));
@@ -251,29 +257,43 @@ fn lost_at_any_moment_nothing_is_half_done() {
         let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
         value["steps"].as_array_mut().unwrap().retain(|step| step["action"] != "kill");
         std::fs::write(&plan, value.to_string()).unwrap();
-        let during_undo = random.below(2) == 1;
+        let spawn = |command: &[&str]| {
+            let mut child = bed.calma_from_keeper_command(&from.words(command));
+            child.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+        };
+        let taken = || {
+            let began = Instant::now();
+            while !bed.path("/run/calma.lock").exists() && began.elapsed() < Duration::from_secs(20) {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        };
         let act: Vec<&str> = vec!["contain", "--yes", "--watch", "0", "--plan", &plan];
+        if round == 0 {
+            for (at, command) in [act.as_slice(), &["undo", "--all", "--yes"]].into_iter().enumerate() {
+                let child = spawn(command);
+                taken();
+                let began = Instant::now();
+                let ended = child.wait_with_output().unwrap();
+                assert!(ended.status.success(), "uncut: {}", String::from_utf8_lossy(&ended.stderr));
+                lasts[at] = began.elapsed();
+            }
+            continue;
+        }
+        let during_undo = random.below(2) == 1;
         if during_undo {
             let done = from.calma(&act);
             assert!(done.ok(), "round {round}: {done}");
         }
         let command: Vec<&str> = if during_undo { vec!["undo", "--all", "--yes"] } else { act };
-        let wait = Duration::from_millis(random.below(if round % 2 == 0 { 250 } else { 900 }) as u64);
+        let whole = usize::try_from(lasts[usize::from(during_undo)].as_millis()).unwrap();
+        // The cut itself takes a moment, and the line's end is in the measured time.
+        let wait = Duration::from_millis(random.below((whole / 2).max(2)) as u64);
         let there = random.below(2) == 1;
         let what = format!("round {round}: {wait:?}, during undo {during_undo}, cut there {there}");
-        let child = bed
-            .calma_from_keeper_command(&from.words(&command))
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
+        let child = spawn(&command);
         // From the moment at which it has the machine, or, now and then, from the very beginning.
-        let began = Instant::now();
-        while random.clone().below(5) != 0
-            && !bed.path("/run/calma.lock").exists()
-            && began.elapsed() < Duration::from_secs(20)
-        {
-            std::thread::sleep(Duration::from_millis(2));
+        if random.below(5) != 0 {
+            taken();
         }
         std::thread::sleep(wait);
         if there {
