@@ -288,3 +288,82 @@ fn mounts_are_taken_away_and_come_back() {
         sh(format!("umount {}/hidden", at.display()));
     });
 }
+
+/// Writes into a file without a pause until it is dropped.
+struct Writer(std::process::Child);
+
+impl Writer {
+    fn at(path: &Path) -> Self {
+        let script = "while :; do printf x >>\"$1\"; done";
+        let child = Command::new("sh").args(["-c", script, "sh"]).arg(path).spawn().unwrap();
+        Self(child)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn one_that_changes_while_it_is_kept_stays_where_it_is() {
+    isolated("one_that_changes_while_it_is_kept_stays_where_it_is", || {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().canonicalize().unwrap();
+        // Large enough that something is written while it is read.
+        write(at.join("f"), &[7; 64 << 20], 0o755, 1_000_000_000);
+        let before = std::fs::metadata(at.join("f")).unwrap().len();
+        let writer = Writer::at(&at.join("f"));
+        while std::fs::metadata(at.join("f")).unwrap().len() == before {}
+        let why = Stage::new("quarantine", file(&at, "f")).prepare().unwrap_err();
+        assert!(why.why.contains("changed while it was read"), "{}", why.why);
+        assert!(why.instead.contains("freeze"), "{}", why.instead);
+        drop(writer);
+        // Once nobody writes, it goes, with all that was written.
+        let bytes = std::fs::read(at.join("f")).unwrap();
+        let mut stage = Stage::new("quarantine", file(&at, "f"));
+        stage.prepare().unwrap();
+        stage.apply();
+        assert!(!at.join("f").exists());
+        stage.revert();
+        stage.holds(Way::Undo);
+        assert_eq!(std::fs::read(at.join("f")).unwrap(), bytes);
+    });
+}
+
+#[test]
+fn where_no_attributes_can_be_what_is_lost_is_told_and_stays_kept() {
+    isolated("where_no_attributes_can_be_what_is_lost_is_told_and_stays_kept", || {
+        let mount =
+            |arguments: &[&str]| assert!(Command::new("mount").args(arguments).status().unwrap().success());
+        mount(&["-t", "tmpfs", "none", "/mnt"]);
+        let at = Path::new("/mnt/tree");
+        std::fs::create_dir(at).unwrap();
+        write(at.join("f"), b"#!/bin/sh\n", 0o4751, 1_500_000_000);
+        attribute(&at.join("f"), "trusted.x", b"y");
+        set_time(&at.join("f"), 1_500_000_000);
+        let mut stage = Stage::new("quarantine", file(at, "f"));
+        stage.prepare().unwrap();
+        stage.apply();
+        // The disk is another one now, whose file system has no attributes.
+        mount(&["-t", "ramfs", "none", "/mnt/tree"]);
+        let (done, _) = stage.revert();
+        assert!(done.says.contains("does not take: attribute trusted.x"), "{}", done.says);
+        let why = stage.fails(Way::Undo);
+        assert!(why.contains("not everything about it is as it was"), "{why}");
+        let back = calma_host::ground::Ground::below(b"/").unwrap().folder(b"/mnt/tree").unwrap();
+        let back = back.manifest(b"f").unwrap();
+        assert_eq!((back.mode, back.size, back.modified), (0o4751, 10, (1_500_000_000, 987_654_321)));
+        // It is whole in the journal.
+        assert!(stage.undo.0.to_string().contains("trusted.x"));
+        // A file from there has none to lose.
+        let mut stage = Stage::new("quarantine", file(at, "f"));
+        stage.prepare().unwrap();
+        stage.apply();
+        assert!(!at.join("f").exists());
+        stage.revert();
+        stage.holds(Way::Undo);
+    });
+}

@@ -24,6 +24,9 @@ const README_TEXT: &[u8] = b"Files that calma took off a compromised server. Eac
 not be run by mistake.\nlist.jsonl says for each where it stood and everything about it.\nDo not unpack them on a machine you need. \
 `calma undo` on the server puts them back.\n";
 
+/// So many files are held open until they are brought to the disk.
+const UNSETTLED: usize = 256;
+
 /// One line of the list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Listed {
@@ -156,6 +159,9 @@ impl Away {
         let listed =
             Listed { digest, stored, name, path: path.clone(), at: now(), manifest: manifest.clone() };
         self.unsettled.push((file, listed));
+        if self.unsettled.len() >= UNSETTLED {
+            self.settle()?;
+        }
         Ok((digest, size))
     }
 

@@ -5,6 +5,9 @@ use calma_record::frame::{Encoder, FULL, FrameKind};
 use std::fs::File;
 use std::io::{self, Write};
 
+/// How the keeper's lines are compressed: quickly, since what follows waits for them.
+const QUICK: i32 = 1;
+
 /// What a frame is made of.
 pub(crate) struct Part<'a> {
     pub(crate) kind: FrameKind,
@@ -21,12 +24,14 @@ pub(crate) struct Chain {
     length: u64,
     /// Whether bytes of an unfinished frame may stand behind `length`.
     ragged: bool,
+    /// Whether everything is on the disk.
+    synced: bool,
 }
 
 impl Chain {
     /// A chain in an empty file opened for appending.
     pub(crate) fn new(file: File) -> Self {
-        Self { file, head: Digest::default(), frames: 0, length: 0, ragged: false }
+        Self { file, head: Digest::default(), frames: 0, length: 0, ragged: false, synced: false }
     }
 
     pub(crate) fn head(&self) -> Digest {
@@ -48,6 +53,7 @@ impl Chain {
         for part in parts {
             bytes.extend(encoder.encode_stored(part.kind, part.raw_length, part.stored)?);
         }
+        self.synced = false;
         if self.ragged {
             self.file.set_len(self.length)?;
             self.ragged = false;
@@ -59,6 +65,15 @@ impl Chain {
         }
         self.length += bytes.len() as u64;
         (self.head, self.frames) = (encoder.head(), encoder.frames());
+        Ok(())
+    }
+
+    /// Brings everything to the disk (fdatasync(2)); nothing is asked of it where all is there already.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        if !self.synced {
+            self.file.sync_data()?;
+            self.synced = true;
+        }
         Ok(())
     }
 
@@ -79,7 +94,7 @@ pub(crate) fn pack(lines: &[crate::keeper::Line]) -> io::Result<(u32, Vec<u8>)> 
 }
 
 fn compress(text: &[u8]) -> io::Result<(u32, Vec<u8>)> {
-    Ok((u32::try_from(text.len()).map_err(io::Error::other)?, zstd::bulk::compress(text, 3)?))
+    Ok((u32::try_from(text.len()).map_err(io::Error::other)?, zstd::bulk::compress(text, QUICK)?))
 }
 
 /// The same for any number of lines, as the payloads of as many frames as they need.

@@ -16,6 +16,8 @@ pub struct Journal {
     next_piece: u32,
     /// Pieces that are stored and not named in the stream yet: they are named together, before anything that rests on them.
     unnamed: Vec<(Kept, Blob)>,
+    /// Where bytes pass through; held, since to ask for it anew for each piece costs more than a small piece does.
+    buffer: Vec<u8>,
 }
 
 /// A piece up to this size is stored at once.
@@ -29,7 +31,7 @@ impl Case {
     pub fn journal(&self) -> Result<Journal, CaseError> {
         let mut writer = self.begin(KIND)?;
         writer.pieces.keepers_own();
-        Ok(Journal { writer, next_piece: 1, unnamed: Vec::new() })
+        Ok(Journal { writer, next_piece: 1, unnamed: Vec::new(), buffer: Vec::new() })
     }
 
     /// Every entry of the journal, oldest first. A run that was killed gives what it wrote whole.
@@ -121,7 +123,8 @@ impl Journal {
     ) -> Result<Kept, CaseError> {
         let id = self.next_piece;
         self.next_piece += 1;
-        let mut buffer = vec![0; SMALL];
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.resize(SMALL, 0);
         let mut first = 0;
         while let Some(space) = buffer.get_mut(first..).filter(|space| !space.is_empty()) {
             match from.read(space) {
@@ -135,6 +138,7 @@ impl Journal {
             Some(whole) => self.writer.pieces.store_small(id, whole)?,
             None => self.large(id, place, &mut buffer, from)?,
         };
+        self.buffer = buffer;
         let blob = Blob {
             id,
             digest: kept.digest,

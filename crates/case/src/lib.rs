@@ -22,6 +22,7 @@
 )]
 
 mod about;
+mod again;
 mod age;
 mod away;
 mod case;

@@ -1,12 +1,14 @@
 //! Pieces of evidence on their way in: bounded, compressed, and named by what really came.
 
 use crate::CaseError;
+use crate::again;
 use crate::evidence::{self, LARGEST, Piece};
 use crate::folder::Folder;
 use crate::keeper::Kept;
 use calma_record::{Blob, Digest};
 use rustix::fs::{Mode, fchmod};
 use sha2::{Digest as _, Sha256};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write};
@@ -83,10 +85,15 @@ pub(crate) struct Pieces {
     /// Files and folders that are not on the disk yet.
     unsettled: Vec<File>,
     unsettled_folders: BTreeMap<String, Folder>,
+    /// Whether more files than those are not on the disk yet: the whole file system is brought to it then.
+    unsettled_more: bool,
     /// Pieces that are read again once they are on the disk.
     unchecked: BTreeSet<Digest>,
-    /// What compresses small pieces; made when the first one comes.
+    /// What compresses small pieces, and where to; made when the first one comes.
     small: Option<zstd::bulk::Compressor<'static>>,
+    packed: Vec<u8>,
+    /// Whether syncfs(2) can be relied on here.
+    syncfs: bool,
 }
 
 /// More files than these are brought to the disk all at once.
@@ -104,7 +111,7 @@ fn syncfs_tells_errors() -> bool {
 /// How the keeper's own pieces are compressed: quickly, since somebody waits for them.
 const QUICK: i32 = 1;
 
-/// So many files are held open until they are brought to the disk.
+/// So many files are held open until they are brought to the disk, where the whole file system can not be at once.
 const UNSETTLED: usize = 256;
 
 impl Pieces {
@@ -123,8 +130,11 @@ impl Pieces {
             own: false,
             unsettled: Vec::new(),
             unsettled_folders: BTreeMap::new(),
+            unsettled_more: false,
             unchecked: BTreeSet::new(),
             small: None,
+            packed: Vec::new(),
+            syncfs: syncfs_tells_errors(),
         })
     }
 
@@ -137,7 +147,7 @@ impl Pieces {
     /// Brings what the keeper itself gave to the disk, and reads again from there what is to be checked.
     pub(crate) fn settle(&mut self) -> Result<(), CaseError> {
         let fault = |error| self.evidence.fault("can not write to the disk", "", error);
-        if self.unsettled.len() > TOGETHER && syncfs_tells_errors() {
+        if self.unsettled_more || (self.syncfs && self.unsettled.len() > TOGETHER) {
             // The whole file system at once: a thousand small files take one journal commit and not a thousand.
             rustix::fs::syncfs(self.evidence.fd()).map_err(|errno| fault(errno.into()))?;
         } else {
@@ -147,36 +157,28 @@ impl Pieces {
                 self.evidence.sync()?;
             }
         }
-        // What is read again comes from the medium and not from memory.
-        for file in &self.unsettled {
-            let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
-        }
         self.unsettled.clear();
         self.unsettled_folders.clear();
-        let mut wanted = std::mem::take(&mut self.unchecked);
-        while let Some(digest) = wanted.pop_first() {
-            if let Err(error) = self.check(&digest) {
-                wanted.insert(digest);
-                self.unchecked = wanted;
-                return Err(error);
-            }
-        }
+        self.unsettled_more = false;
+        let wanted: Vec<Digest> = self.unchecked.iter().copied().collect();
+        again::all_come_back(&self.evidence, &wanted)?;
+        self.unchecked.clear();
         Ok(())
+    }
+
+    /// Remembers a file that is not on the disk yet.
+    fn unsettled(&mut self, file: File) -> Result<(), CaseError> {
+        self.unsettled.push(file);
+        if self.syncfs && self.unsettled.len() > TOGETHER {
+            self.unsettled.clear();
+            self.unsettled_more = true;
+        }
+        if self.unsettled.len() >= UNSETTLED { self.settle() } else { Ok(()) }
     }
 
     /// Has a piece read again once it is on the disk.
     pub(crate) fn check_later(&mut self, digest: Digest) {
         self.unchecked.insert(digest);
-    }
-
-    /// Reads a stored piece to its end and compares.
-    fn check(&self, digest: &Digest) -> Result<(), CaseError> {
-        let (folder, name) = evidence::place(digest);
-        let piece = Piece::open(&self.evidence.sub(&folder)?, &name, *digest)?;
-        piece
-            .check()
-            .map(drop)
-            .map_err(|error| self.evidence.fault("what was kept does not come back from", &name, error))
     }
 
     /// Takes bytes of piece `id`. Some reason, when they are left out.
@@ -262,9 +264,6 @@ impl Pieces {
         let stored = Digest(store.hasher.finalize().into());
         // Where the file system has no modes, compression alone keeps the piece from being run.
         let _ = fchmod(&store.file, Mode::RUSR);
-        if self.own && self.unsettled.len() >= UNSETTLED {
-            self.settle()?;
-        }
         let synced = if self.own { Ok(()) } else { store.file.sync_all() };
         let placed = synced
             .map_err(|error| self.partial.fault("can not keep a piece of evidence", &name, error))
@@ -284,7 +283,7 @@ impl Pieces {
         };
         self.total_stored = self.total_stored.saturating_add(store.length);
         if self.own {
-            self.unsettled.push(store.file);
+            self.unsettled(store.file)?;
         }
         let (claimed, left) = match blob {
             Some(blob) if blob.digest == digest && blob.size == size => (None, None),
@@ -312,9 +311,13 @@ impl Pieces {
         if self.small.is_none() {
             self.small = Some(zstd::bulk::Compressor::new(QUICK).map_err(fault)?);
         }
-        let packed = match &mut self.small {
-            Some(small) => small.compress(bytes).map_err(fault)?,
-            None => zstd::bulk::compress(bytes, QUICK).map_err(fault)?,
+        let mut packed = std::mem::take(&mut self.packed);
+        packed.clear();
+        // Bytes that do not compress become a little longer (ZSTD_COMPRESSBOUND of zstd.h).
+        packed.reserve(bytes.len() + (bytes.len() >> 7) + 1024);
+        match &mut self.small {
+            Some(small) => small.compress_to_buffer(bytes, &mut packed).map_err(fault)?,
+            None => 0,
         };
         let (digest, stored) = (Digest::of(bytes), Digest::of(&packed));
         let mut file = self.partial.create_new(&name)?;
@@ -330,10 +333,8 @@ impl Pieces {
         };
         self.total += size;
         self.total_stored += packed.len() as u64;
-        self.unsettled.push(file);
-        if self.unsettled.len() >= UNSETTLED {
-            self.settle()?;
-        }
+        self.packed = packed;
+        self.unsettled(file)?;
         self.done.insert(id);
         Ok(Kept { id, digest, size, stored: there, claimed: None, whole: true })
     }
@@ -348,20 +349,25 @@ impl Pieces {
     /// stands there that is not what its name says.
     fn place(&mut self, partial: &str, digest: &Digest, stored: Digest) -> Result<Option<Digest>, CaseError> {
         let (folder_name, name) = evidence::place(digest);
-        let folder = self.evidence.make_sub(&folder_name)?;
+        let folder = match self.unsettled_folders.entry(folder_name) {
+            Entry::Occupied(held) => held.into_mut(),
+            Entry::Vacant(free) => {
+                let made = self.evidence.make_sub(free.key())?;
+                free.insert(made)
+            }
+        };
         if folder.has(&name) {
             // The same bytes came before and are not written again.
-            let there = Piece::open(&folder, &name, *digest).ok().and_then(|piece| piece.check().ok());
+            let there = Piece::open(folder, &name, *digest).ok().and_then(|piece| piece.check().ok());
             if there.is_some() {
                 self.partial.remove(partial);
             }
             return Ok(there.map(|(stored, _)| stored));
         }
-        self.partial.rename_new(partial, &folder, &name)?;
-        if self.own {
-            self.unsettled_folders.insert(folder_name, folder);
-        } else {
+        self.partial.rename_new(partial, folder, &name)?;
+        if !self.own {
             folder.sync()?;
+            self.unsettled_folders.clear();
         }
         Ok(Some(stored))
     }

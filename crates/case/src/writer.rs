@@ -149,7 +149,7 @@ impl StreamWriter {
     /// When the disk refuses, or the stream was removed.
     pub fn sync(&mut self) -> Result<(), CaseError> {
         self.still_there()?;
-        self.chain.file().sync_data().map_err(|error| self.fault(error))
+        self.chain.sync().map_err(|error| self.fault(error))
     }
 
     /// Ends the stream: pieces that never came to their end are kept as what they are, the head is signed, and

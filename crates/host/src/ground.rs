@@ -15,7 +15,7 @@ pub use attachments::{attachments, instructions};
 pub use files::{Layout, ReadFile};
 pub use groups::Group;
 pub use memory::{Memory, Region, regions};
-pub use processes::{ProcessLine, process, processes};
+pub use processes::{ProcessLine, newcomers, process, processes};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;

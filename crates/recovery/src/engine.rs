@@ -18,8 +18,8 @@ use keeping::Keeping;
 use serde_json::Value;
 use std::path::Path;
 
-/// At most so many steps are promised at once.
-const BATCH: usize = 256;
+/// At most so many steps are promised at once: each time costs several flushes of the disk.
+const BATCH: usize = 1024;
 
 /// Why nothing was begun, or why it did not go on.
 #[derive(Debug, thiserror::Error)]

@@ -132,7 +132,8 @@ const SITUATIONS: &[Situation] = &[
     },
     Situation {
         action: "edit-line",
-        setup: "printf '* * * * * root /tmp/.x\\n' >>/etc/crontab; python3 -c 'import os; os.setxattr(\"/etc/crontab\", \"user.label\", b\"kept\")'; echo -",
+        // Made anew first: of a file that comes from the lower layer the overlay keeps a label of its own, in a block more.
+        setup: "cp -a /etc/crontab /etc/crontab.new; mv /etc/crontab.new /etc/crontab; printf '* * * * * root /tmp/.x\\n' >>/etc/crontab; python3 -c 'import os; os.setxattr(\"/etc/crontab\", \"user.label\", b\"kept\")'; echo -",
         target: |_| json!({ "line": { "path": "/etc/crontab", "line": "* * * * * root /tmp/.x", "instead": null, "seen": null } }),
         changes: &["/etc/crontab", "/etc "],
         lost: &[],

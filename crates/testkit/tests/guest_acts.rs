@@ -29,7 +29,7 @@ state() {
 }
 # The numbers of the plan's steps with one of these actions.
 numbers() { grep -E "\"action\":\"($1)\"" plan | grep -o '"number":[0-9]*' | cut -d: -f2 | paste -sd,; }
-/usr/local/sbin/site-load bpf /sys/fs/bpf/site
+/usr/local/sbin/site-load bpf sys_enter /sys/fs/bpf/site
 /usr/local/sbin/site-load bpf-interface lo /sys/fs/bpf/edge
 /usr/local/sbin/site-load bpf-group /sys/fs/cgroup
 settings; echo ':site:E::sh1::/usr/lib/.site/open:OC' >/proc/sys/fs/binfmt_misc/register
@@ -81,4 +81,74 @@ fn machine_wide_actions_on_debians_own_kernel() {
     for bad in ["not finished", "not undone", "not as before", "case broken"] {
         assert!(!log.contains(bad), "{log}");
     }
+}
+
+/// Files with everything that FAT can not hold, taken off to a stick with FAT and put back.
+const STICK: &str = r#"
+cd /run/share
+modprobe vfat; modprobe nls_cp437 2>/dev/null; modprobe nls_iso8859-1 2>/dev/null; modprobe nls_ascii 2>/dev/null; modprobe loop
+mkdir -p /media/stick /srv/.x
+mount -t vfat -o loop fat.img /media/stick || mount -t vfat -o loop,codepage=437,iocharset=ascii fat.img /media/stick; echo "mounted: $?"
+cp /bin/true '/srv/.x/A:b*c?'; chown 33:7 '/srv/.x/A:b*c?'; chmod 6755 '/srv/.x/A:b*c?'
+cp /bin/true /srv/.x/a; cp /bin/true /srv/.x/A; ln /srv/.x/a /srv/.x/second
+head -c 300000 /dev/urandom >/srv/.x/holes; truncate -s 3M /srv/.x/holes; ln -s /nowhere /srv/.x/link
+python3 -c 'import os
+os.setxattr("/srv/.x/a", "trusted.x", b"y"); os.setxattr("/srv/.x/holes", "security.capability", bytes.fromhex("0100000200200000000000000000000000000000"))'
+touch -h -d '2001-01-01 01:01:01.123456789' /srv/.x/* /srv/.x
+chattr +i /srv/.x/holes
+state() {
+  find /srv/.x -printf '%p %M %U:%G %s %b %n %T+ %l\n' | sort; find /srv/.x -type f | sort | xargs -d '\n' sha256sum; lsattr /srv/.x
+  python3 -c 'import os
+for f in sorted(os.listdir("/srv/.x")): print(f, sorted((n, os.getxattr("/srv/.x/"+f, n, follow_symlinks=False)) for n in os.listxattr("/srv/.x/"+f, follow_symlinks=False)))'
+}
+state >before
+./calma triage --quick --no-pid-range --hurry --case /root/c >/dev/null 2>&1; echo "looked: $?"
+sed "s/BOOT/$(cat /proc/sys/kernel/random/boot_id)/" plan.in >/root/plan
+./calma contain --case /root/c --plan /root/plan --yes --watch 0 --to /media/stick >done 2>&1; echo "done: $?"
+ls /srv/.x | wc -l >after; ls /media/stick/calma-quarantine | grep -c 'zst$' >>after
+./calma eject /media/stick >ejected 2>&1; echo "ejected: $?"
+mount -t vfat -o loop fat.img /media/stick || mount -t vfat -o loop,codepage=437,iocharset=ascii fat.img /media/stick
+./calma undo --case /root/c --all --yes >undone 2>&1; echo "undone: $?"
+state >again
+./calma case verify --case /root/c >/dev/null || echo "case broken"
+touch finished-all
+"#;
+
+#[test]
+fn files_go_to_a_stick_with_fat_and_come_back_exactly() {
+    if skip_outside_the_soak("files_go_to_a_stick_with_fat_and_come_back_exactly") {
+        return;
+    }
+    if std::env::consts::ARCH != "x86_64" {
+        eprintln!("skipped: files_go_to_a_stick_with_fat_and_come_back_exactly (the guest is for x86_64)");
+        return;
+    }
+    let here = std::env::temp_dir().join(format!("calma-fat-{}", std::process::id()));
+    std::fs::create_dir_all(&here).unwrap();
+    let (image, plan) = (here.join("fat.img"), here.join("plan.in"));
+    let made = format!("truncate -s 64M {0} && busybox mkdosfs {0}", image.display());
+    calma_testkit::alone::sh(&made);
+    let names = ["A:b*c?", "a", "A", "holes", "link"];
+    let steps: Vec<_> = (1..)
+        .zip(names)
+        .map(|(number, name)| {
+            let target = serde_json::json!({ "file": { "path": format!("/srv/.x/{name}"), "seen": null } });
+            serde_json::json!({ "number": number, "action": "quarantine", "target": target, "ticked": true })
+        })
+        .collect();
+    let text = serde_json::json!({ "schema": 1, "host": "srv", "boot": "BOOT", "made": "2026-01-01T00:00:00Z", "steps": steps });
+    std::fs::write(&plan, text.to_string()).unwrap();
+    let guest = Guest::run_beside(STICK, &[("fat.img", &image), ("plan.in", &plan)]);
+    let _ = std::fs::remove_dir_all(&here);
+    let log = guest.text("log");
+    eprintln!("{log}\n{}\n{}\n{}", guest.text("done"), guest.text("ejected"), guest.text("undone"));
+    assert!(guest.share().join("finished-all").exists(), "{}\n{log}", guest.text("console"));
+    for good in ["mounted: 0", "done: 0", "ejected: 0", "undone: 0"] {
+        assert!(log.contains(good), "{good}: {log}");
+    }
+    // Nothing is left of it, and four files are on the stick.
+    assert_eq!(guest.text("after"), "0\n4\n", "{}", guest.text("done"));
+    assert!(guest.text("before").contains("trusted.x"), "{}", guest.text("before"));
+    assert_eq!(guest.text("before"), guest.text("again"));
+    assert!(!log.contains("case broken"), "{log}");
 }

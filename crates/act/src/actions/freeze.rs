@@ -3,7 +3,7 @@
 use crate::action::{Action, Card, Done, Looking, Trouble, Verdict, state, undo};
 use crate::{Acting, database, tree};
 use calma_host::Tell;
-use calma_host::ground::{Group, ProcessLine};
+use calma_host::ground::{Group, ProcessLine, newcomers, processes};
 use calma_record::Text;
 use calma_record::step::{ProcessName, Refusal, Step, Undo, Undoable, Way};
 use serde::{Deserialize, Serialize};
@@ -80,7 +80,8 @@ fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble
     let began = Instant::now();
     let (mut told, mut quiet) = (BTreeSet::new(), 0);
     let members = loop {
-        let members = tree::now(&state.root, &known)?;
+        let mut all = processes()?;
+        let members = tree::members(&state.root, &known, &all);
         acting.looking.keep_off.allows(&members).map_err(|refusal| Trouble::new(refusal.why))?;
         let frozen = frozen(&state);
         let awake = |line: &&ProcessLine| !stands(line, &members, &frozen);
@@ -94,10 +95,15 @@ fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble
             // Told, but not seen to stand yet: a signal takes a moment, a process that waits for a device longer.
             let waiting = members.iter().filter(awake).count();
             quiet += 1;
-            if (waiting == 0 && quiet > 1) || (quiet > 50 && began.elapsed() > Duration::from_millis(300)) {
+            if waiting == 0 {
+                // What the last of them started before it stood may have come in behind the look; it is new then.
+                all.extend(newcomers(&all)?);
+                if tree::members(&state.root, &known, &all).len() == members.len() {
+                    break members;
+                }
+            } else if quiet > 50 && began.elapsed() > Duration::from_millis(300) {
                 break members;
-            }
-            if waiting > 0 {
+            } else {
                 std::thread::sleep(Duration::from_millis(1));
             }
             continue;

@@ -268,9 +268,13 @@ impl Stage {
         assert_eq!(verdict, Verdict::Holds, "{way:?}");
     }
 
-    pub(crate) fn fails(&mut self, way: Way) {
+    /// Why it does not hold.
+    pub(crate) fn fails(&mut self, way: Way) -> String {
         let (action, step, undo) = (self.action, self.step.clone(), self.undo.clone());
-        assert_ne!((action.verify)(&mut self.looking(), &step, &undo, way), Verdict::Holds, "{way:?}");
+        match (action.verify)(&mut self.looking(), &step, &undo, way) {
+            Verdict::Holds => panic!("it holds: {way:?}"),
+            Verdict::Fails(why) => why,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::HostError;
 use calma_record::Text;
 use calma_record::step::ProcessName;
-use rustix::fd::OwnedFd;
+use rustix::fd::AsFd;
 use rustix::fs::{CWD, Mode, OFlags};
 
 /// One process as proc_pid_stat(5) tells.
@@ -71,6 +71,14 @@ impl ProcessLine {
 /// # Errors
 /// When /proc can not be listed.
 pub fn processes() -> Result<Vec<ProcessLine>, HostError> {
+    newcomers(&[])
+}
+
+/// Every process whose id none of `known`, which are sorted by it, has: far quicker than reading all of them again.
+///
+/// # Errors
+/// When /proc can not be listed.
+pub fn newcomers(known: &[ProcessLine]) -> Result<Vec<ProcessLine>, HostError> {
     let proc =
         rustix::fs::openat(CWD, "/proc", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|errno| HostError::errno("open", "/proc", errno))?;
@@ -80,7 +88,8 @@ pub fn processes() -> Result<Vec<ProcessLine>, HostError> {
     while let Some(entry) = listing.next() {
         let entry = entry.map_err(|errno| HostError::errno("getdents", "/proc", errno))?;
         let name = entry.file_name().to_bytes();
-        if name.iter().all(u8::is_ascii_digit) {
+        let pid = std::str::from_utf8(name).ok().and_then(|name| name.parse::<u32>().ok());
+        if pid.is_some_and(|pid| known.binary_search_by_key(&pid, |line| line.pid).is_err()) {
             found.extend(line(&proc, name));
         }
     }
@@ -90,12 +99,10 @@ pub fn processes() -> Result<Vec<ProcessLine>, HostError> {
 
 /// One process, if it is there.
 pub fn process(pid: u32) -> Option<ProcessLine> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let proc = rustix::fs::openat(CWD, "/proc", flags, Mode::empty()).ok()?;
-    line(&proc, pid.to_string().as_bytes())
+    line(CWD, format!("/proc/{pid}").as_bytes())
 }
 
-fn line(proc: &OwnedFd, pid: &[u8]) -> Option<ProcessLine> {
+fn line(proc: impl AsFd, pid: &[u8]) -> Option<ProcessLine> {
     let path = [pid, b"/stat"].concat();
     let file = rustix::fs::openat(proc, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut text = [0; 2048];
@@ -111,6 +118,9 @@ mod tests {
     fn this_process_and_its_parent_are_seen() {
         let me = process(std::process::id()).unwrap();
         let all = processes().unwrap();
+        let others: Vec<_> = all.iter().filter(|p| p.pid != me.pid).cloned().collect();
+        assert_eq!(newcomers(&others).unwrap().iter().find(|p| p.pid == me.pid), process(me.pid).as_ref());
+        assert!(newcomers(&all).unwrap().iter().all(|p| p.pid != me.pid));
         assert!(all.iter().any(|p| p.identity() == me.identity()));
         assert!(!me.kernel_thread && !me.is_gone() && me.started > 0);
     }

@@ -17,12 +17,33 @@ use std::sync::Mutex;
 pub struct LiveHands {
     /// Folders in which names were changed and that are not on the disk yet.
     unsettled: Mutex<Vec<((u64, u64), OwnedFd)>>,
+    /// Files that lost their name: what is left of them goes with the last one who holds them.
+    nameless: Mutex<Vec<OwnedFd>>,
+}
+
+/// So many nameless files are held at most.
+const NAMELESS: usize = 64;
+/// So many threads let them go.
+const LETTING_GO: usize = 4;
+
+/// Lets nameless files go, several at a time: a file system that tells the disk what became free (`discard`) waits for it
+/// at each of them.
+fn let_go(mut files: Vec<OwnedFd>) {
+    let share = files.len().div_ceil(LETTING_GO);
+    std::thread::scope(|scope| {
+        while files.len() > share {
+            let part = files.split_off(files.len() - share);
+            // Where no thread can be had, they are let go here.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, move || drop(part));
+        }
+        drop(files);
+    });
 }
 
 impl LiveHands {
     /// Takes hold. Only `calma_act::Permit` may.
     pub fn take() -> Self {
-        Self { unsettled: Mutex::default() }
+        Self { unsettled: Mutex::default(), nameless: Mutex::default() }
     }
 
     /// Remembers that names in a folder were changed.
@@ -172,7 +193,16 @@ impl Hands for LiveHands {
     }
 
     fn remove(&self, at: &Folder, name: &[u8]) -> Result<(), HostError> {
-        self.at("unlink", at, name, rustix::fs::unlinkat(&at.fd, name, AtFlags::empty()))
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let held = rustix::fs::openat(&at.fd, name, flags, Mode::empty()).ok();
+        self.at("unlink", at, name, rustix::fs::unlinkat(&at.fd, name, AtFlags::empty()))?;
+        if let (Some(held), Ok(mut nameless)) = (held, self.nameless.lock()) {
+            nameless.push(held);
+            if nameless.len() >= NAMELESS {
+                let_go(std::mem::take(&mut nameless));
+            }
+        }
+        Ok(())
     }
 
     fn set_flags(&self, at: &Folder, name: &[u8], flags: u32) -> Result<(), HostError> {
@@ -225,6 +255,9 @@ impl Hands for LiveHands {
     }
 
     fn settle(&self) -> Result<(), HostError> {
+        if let Ok(mut nameless) = self.nameless.lock() {
+            let_go(std::mem::take(&mut nameless));
+        }
         let mut folders = self.unsettled.lock().map_err(|_| HostError::errno("fsync", "", Errno::IO))?;
         while let Some((id, folder)) = folders.pop() {
             match rustix::fs::fsync(&folder) {

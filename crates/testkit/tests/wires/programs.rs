@@ -261,3 +261,65 @@ fn filters_of_traffic_control_come_back_in_their_order() {
         println!("{error}");
     });
 }
+
+/// The number and the digest of a program, as a plan names it (BPF_OBJ_GET_INFO_BY_FD).
+fn identity(program: &OwnedFd) -> (u32, String) {
+    let mut info = [0_u8; 64];
+    let told = (8, info.as_mut_ptr() as u64, 8);
+    bpf(15, &[(0, number(program), 4), (4, info.len() as u64, 4), told]);
+    let id = u32::from_ne_bytes(info[4..8].try_into().unwrap());
+    (id, format!("{:016x}", u64::from_be_bytes(info[8..16].try_into().unwrap())))
+}
+
+#[test]
+fn a_plan_takes_programs_off_an_interface() {
+    inside("programs::a_plan_takes_programs_off_an_interface", || {
+        run("mount -t tmpfs none /mnt");
+        run("mkdir /run/bpf");
+        run("mount -t bpf none /run/bpf");
+        let ends = (UdpSocket::bind("127.0.0.1:9999").unwrap(), UdpSocket::bind("127.0.0.1:9998").unwrap());
+        ends.0.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        let comes = || {
+            ends.1.send_to(b"in", "127.0.0.1:9999").unwrap();
+            ends.0.recv(&mut [0; 9]).is_ok()
+        };
+        // Each throws everything away: of XDP, of a filter of traffic control, of tcx (no link, and none is pinned).
+        let thrown = [program(XDP, 0, 1), program(CLASSIFIER, 0, 2), program(CLASSIFIER, 46, 2)];
+        pin(&thrown[0], "/run/bpf/x");
+        pin(&thrown[1], "/run/bpf/c");
+        script(
+            "ip link set lo xdpgeneric pinned /run/bpf/x
+             tc qdisc add dev lo clsact
+             tc filter add dev lo ingress pref 7 bpf da pinned /run/bpf/c
+             rm /run/bpf/x /run/bpf/c",
+        );
+        const TCX_INGRESS: u64 = 46;
+        bpf(8, &[(0, 1, 4), (4, number(&thrown[2]), 4), (8, TCX_INGRESS, 4)]);
+        assert!(!comes());
+        let case = std::path::Path::new("/mnt/case");
+        let about = calma_case::About::new("0", "test", calma_case::PlaceKind::Named);
+        calma_case::Case::create(case, &about).unwrap();
+        let steps = (1..).zip(&thrown).map(|(number, program)| {
+            let (id, tag) = identity(program);
+            let target = serde_json::json!({ "program": { "id": id, "tag": tag, "name": "answer" } });
+            serde_json::json!({ "number": number, "action": "detach-program", "target": target, "ticked": true })
+        });
+        let steps: Vec<_> = steps.collect();
+        let boot = calma_host::ground::boot();
+        let plan = serde_json::json!({ "schema": 1, "host": "test", "boot": boot, "made": "2026-01-01T00:00:00Z", "steps": steps });
+        std::fs::write("/mnt/plan", plan.to_string()).unwrap();
+        let calma = |words: &str| {
+            run(&format!("{} {words} --case /mnt/case --yes", calma_testkit::binaries::calma().display()))
+        };
+        println!("{}", calma("contain --plan /mnt/plan --watch 0"));
+        assert!(comes(), "one of them still throws packets away");
+        assert!(!run("ip -d link show lo").contains("xdp"));
+        assert_eq!(run("tc filter show dev lo ingress"), "");
+        // They can not be attached again, which is said; their instructions are in the case.
+        let said = calma("undo --all").split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(said.matches("can not be attached again").count(), 3, "{said}");
+        assert!(comes());
+        assert!(!calma_case::Case::open(case).unwrap().verify().unwrap().is_broken());
+        assert_eq!(run("find /mnt/case/evidence -name *.zst").lines().count(), 3);
+    });
+}
