@@ -109,7 +109,7 @@ const SITUATIONS: &[Situation] = &[
     },
     Situation {
         action: "unmount",
-        setup: "mkdir -p /var/tmp/hidden /var/tmp/over; echo x >/var/tmp/hidden/f; mount --bind /var/tmp/over /var/tmp/hidden; \
+        setup: "mkdir -p /var/tmp/hidden /var/tmp/over; echo x >/var/tmp/hidden/f; touch -d 2001-01-01 /var/tmp/over; mount --bind /var/tmp/over /var/tmp/hidden; \
                 mount -o remount,bind,ro,nosuid /var/tmp/hidden; echo /var/tmp/hidden",
         target: |said| json!({ "mount": { "point": said } }),
         changes: &[
