@@ -91,7 +91,8 @@ fn imitates(name: &[u8]) -> bool {
 /// Where perf-buildid-cache(1) keeps what is in no file: `.debug/[vdso]/BUILD-ID`, with nothing else beside.
 fn is_store_of_perf(file: &OddFile) -> bool {
     let build = |name: &[u8]| name.len() >= 32 && name.iter().all(u8::is_ascii_hexdigit);
-    let places: [&[u8]; 3] = [b".debug/[vdso]", b".debug/[kernel.kallsyms]", b".debug/[guest.kernel.kallsyms]"];
+    let places: [&[u8]; 3] =
+        [b".debug/[vdso]", b".debug/[kernel.kallsyms]", b".debug/[guest.kernel.kallsyms]"];
     places.iter().any(|place| {
         let before = file.path.as_bytes().strip_suffix(*place);
         before.is_some_and(|before| before.ends_with(b"/"))
