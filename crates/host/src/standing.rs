@@ -59,12 +59,13 @@ fn own_groups(group: &str) -> usize {
     folders.iter().filter(|folder| enter(folder)).count()
 }
 
-/// Lets go of standard output: whoever reads it sees its end, also while a thread of this process is stuck in the kernel and
-/// keeps the process from ending.
-pub fn close_output() {
+/// Lets go of standard output and standard error: whoever reads them sees their end, also while a thread of this process is
+/// stuck in the kernel and keeps the process from ending.
+pub fn close_outputs() {
     if let Ok(nothing) = rustix::fs::openat(CWD, "/dev/null", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
     {
-        let _ = rustix::stdio::dup2_stdout(nothing);
+        let _ = rustix::stdio::dup2_stdout(&nothing);
+        let _ = rustix::stdio::dup2_stderr(&nothing);
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 /// How many hundredths of a second its end is waited for, once its stream is at its end.
-const PATIENCE: u32 = 1000;
+const PATIENCE: u32 = 300;
 
 /// The host side as a child process.
 #[derive(Debug, Default)]

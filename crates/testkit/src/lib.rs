@@ -25,7 +25,7 @@ mod specimen;
 pub mod whole_tree;
 
 pub use big_case::big_case;
-pub use calma_host::{BpfLink, BpfProgram, Mem, Meta};
+pub use calma_host::{BpfLink, BpfObject, BpfProgram, Mem, Meta};
 pub use memory::{Seen, check, check_rules};
 pub use specimen::{Specimen, running};
 

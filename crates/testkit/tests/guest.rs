@@ -60,14 +60,20 @@ fn on_debians_own_kernel() {
         eprintln!("skipped: on_debians_own_kernel (the guest is for x86_64)");
         return;
     }
-    let storms = if std::env::var_os("CALMA_SOAK").is_some() { 30 } else { 1 };
+    // CALMA_STORMS: how many looks under a storm; thirty take half an hour under emulation.
+    let storms: usize =
+        std::env::var("CALMA_STORMS").ok().and_then(|number| number.parse().ok()).unwrap_or(30);
     let guest = Guest::run(&format!("echo {storms} >/run/share/storms\n{SCRIPT}"));
     eprintln!("{}", guest.text("log"));
     assert!(guest.share().join("done").exists(), "{}\n{}", guest.text("console"), guest.text("log"));
-    let report = |name: &str| {
+    let any = |name: &str| {
         let report = Report::read(&guest.bytes(&format!("{name}.json")));
-        report.assert_complete();
         eprintln!("{name}: {} s\n{}{:#?}", report.end["seconds"], report.listing(), report.gaps);
+        report
+    };
+    let report = |name: &str| {
+        let report = any(name);
+        report.assert_complete();
         report
     };
     let all = ["clean", "views", "bpf", "hooks", "settings"].map(report);
@@ -84,8 +90,14 @@ fn on_debians_own_kernel() {
         Some(row) if row.contains("4711") && row.contains("site-load") => eprintln!("{row}"),
         other => failed.push(format!("a listener for the hypervisor was not seen with its port: {other:?}")),
     }
-    let storms = (1..=storms).map(|run| format!("storm{run}"));
-    let quiet = storms.map(|name| (report(&name), name)).collect::<Vec<_>>();
+    // In a storm under emulation the whole range of ids may take longer than a collector's bound: that is said, and no false hit.
+    let quiet: Vec<_> =
+        (1..=storms).map(|run| format!("storm{run}")).map(|name| (any(&name), name)).collect();
+    let whole = quiet.iter().filter(|(report, _)| report.end["complete"] == true).count();
+    eprintln!("{whole} of {storms} looks under a storm were whole");
+    if whole * 10 < storms * 8 {
+        failed.push(format!("only {whole} of {storms} looks under a storm were whole"));
+    }
     for (report, what) in quiet.iter().map(|(report, name)| (report, name.as_str())).chain([(clean, "clean")])
     {
         if !report.alarms().is_empty() || report.low().len() > 5 {

@@ -64,7 +64,7 @@ fn masses_depths_loops_and_holes() {
 
 #[test]
 fn a_file_system_that_errs_and_one_that_never_answers() {
-    if calma_testkit::skip_outside_the_soak("a_file_system_that_errs_and_one_that_never_answers") {
+    if skip_without_root("a_file_system_that_errs_and_one_that_never_answers") {
         return;
     }
     let bed = prepared();

@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &HostSide) -> anyhow::Result<Exit> {
     let context = Context::with_workers(host, options, super::worker::workers());
     calma_collect::run(&context, run, &progress, &stop, &mut out)?;
     out.flush()?;
-    calma_host::standing::close_output();
+    calma_host::standing::close_outputs();
     Ok(Exit::Done)
 }
 
@@ -62,6 +62,7 @@ fn end_with_the_keeper(stop: Arc<AtomicBool>) {
         while matches!(input.read(&mut bytes), Ok(length) if length > 0) {}
         stop.store(true, Ordering::Relaxed);
         std::thread::sleep(Duration::from_secs(5));
+        calma_host::standing::close_outputs();
         std::process::exit(0);
     });
 }

@@ -125,8 +125,9 @@ fn weigh(tables: &Tables, files: &Files<'_>, program: &Row<'_, BpfProgram>) -> O
         (Severity::High, Certainty::Likely)
     } else if writes || !holders.unpackaged.is_empty() && (watching || packets) {
         (Severity::Medium, Certainty::Possible)
-    } else if watching && program.owners.is_empty() && !kept && program.owners_known {
-        (Severity::Medium, Certainty::Likely)
+    } else if watching && program.owners.is_empty() && program.owners_known {
+        // A file may keep it; what an agent keeps so, the agent holds too while it runs.
+        (Severity::Medium, if kept { Certainty::Possible } else { Certainty::Likely })
     } else if (packets || on_everything(program)) && program.owners.is_empty() && !kept {
         (Severity::Medium, Certainty::Possible)
     } else if !program.strong.is_empty() && !kept {
@@ -144,7 +145,13 @@ fn weigh(tables: &Tables, files: &Files<'_>, program: &Row<'_, BpfProgram>) -> O
     } else {
         format!("The BPF program \"{shown}\" ({kind}) belongs to a program that no package owns")
     };
-    let identity = [kind.as_bytes(), b"\0", program.tag.as_bytes(), b"\0", program.name.as_bytes()].concat();
+    // The same code kept in two places is two programs.
+    let mut identity =
+        [kind.as_bytes(), b"\0", program.tag.as_bytes(), b"\0", program.name.as_bytes()].concat();
+    for pin in &program.pins {
+        identity.push(0);
+        identity.extend_from_slice(pin.as_bytes());
+    }
     let mut draft = Draft::new(severity, certainty, identity, title)
         .saw(format!("it is of the type {kind}, number {}, loaded by user id {}", program.id, program.uid))
         .saw_all(holders.strange.iter().chain(&holders.unpackaged).cloned());
@@ -198,7 +205,7 @@ fn unlisted(program: &Row<'_, BpfProgram>) -> Draft {
 mod tests {
 
     use calma_record::Subject;
-    use calma_testkit::{BpfLink, BpfProgram, Mem, check};
+    use calma_testkit::{BpfLink, BpfObject, BpfProgram, Mem, check};
 
     const SYMBOLS: &str = "ffffffff81000000 T __bpf_call_base\nffffffff81000100 T bpf_probe_write_user\nffffffff81000200 T bpf_override_return\nffffffff81000300 T bpf_map_lookup_elem\n";
 
@@ -274,6 +281,29 @@ mod tests {
         assert!(
             check(Mem::running().kernel_with(|kernel| kernel.bpf.refused = Some(1))).by("bpf").is_empty()
         );
+    }
+
+    /// Program 7, kept by a file alone.
+    fn pinned(kind: u32) -> Mem {
+        host(program(kind, "x", &[]), None)
+            .file("/proc/self/mountinfo", "30 1 0:9 / /sys/fs/bpf rw - bpf bpf rw\n")
+            .file("/sys/fs/bpf/site", "")
+            .kernel_with(|kernel| {
+                kernel.bpf.pins.push((b"/sys/fs/bpf/site".to_vec(), BpfObject::Program, 7));
+            })
+    }
+
+    #[test]
+    fn a_watching_program_that_only_a_file_keeps_is_found_and_a_networks_is_not() {
+        for kind in [2, 5, 17, 26] {
+            let seen = check(pinned(kind));
+            let found = seen.alarms("bpf");
+            assert_eq!(found.len(), 1, "{kind}: {:?}", seen.findings);
+            assert!(found[0].subjects.contains(&Subject::Path("/sys/fs/bpf/site".into())), "{found:?}");
+        }
+        for kind in [3, 6, 15] {
+            assert!(check(pinned(kind)).alarms("bpf").is_empty(), "{kind}");
+        }
     }
 
     #[test]

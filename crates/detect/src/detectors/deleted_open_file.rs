@@ -73,8 +73,8 @@ fn odd(file: &Row<'_, OpenFile>, process: &Process) -> Option<(Severity, String)
     let path = target.as_bytes();
     let name = target.file_name();
     let directory = path.strip_suffix(name).unwrap_or_default();
-    let hidden = is_open(path)
-        && directory.split(|b| *b == b'/').any(|part| part.starts_with(b".") && !part.ends_with(b"-unix"));
+    // Also `.X11-unix` and its like: sockets stand there, never files.
+    let hidden = is_open(path) && directory.split(|b| *b == b'/').any(|part| part.starts_with(b"."));
     let code: [&[u8]; 9] = [b".py", b".pl", b".sh", b".rb", b".php", b".js", b".lua", b".bash", b".pyc"];
     let script = code.iter().any(|end| name.ends_with(end));
     let shells: [&[u8]; 5] = [b"sh", b"bash", b"dash", b"zsh", b"ksh"];
@@ -136,6 +136,7 @@ mod tests {
             ("/usr/bin/perl", "/dev/shm/.q/a"),
             ("/usr/bin/bash", "/tmp/setup.sh"),
             ("/usr/local/bin/w", "/dev/shm/.cache-1/data.bin"),
+            ("/usr/local/bin/w", "/var/tmp/.XIM-unix/data"),
         ] {
             let host = running(&[program]).file(format!("{target} (deleted)"), "import os\n");
             let process = Specimen::new(40, "w").program(program);

@@ -57,7 +57,7 @@ fn weigh(file: &Row<'_, OddFile>) -> Option<(Severity, Certainty)> {
     if is_deceptive(name) || imitates(name) {
         // People who share folders with other systems leave a blank behind a name now and then.
         let slip = private && blank_at_the_end && file.programs == 0;
-        let severity = if slip { Severity::Info } else { Severity::Medium };
+        let severity = if slip || is_store_of_perf(file) { Severity::Info } else { Severity::Medium };
         return Some((severity, Certainty::VeryLikely));
     }
     // What stands in a hidden directory that was told of needs no telling again.
@@ -86,6 +86,19 @@ fn weigh(file: &Row<'_, OddFile>) -> Option<(Severity, Certainty)> {
 /// Names that a listing shows like something else: a kernel thread's brackets.
 fn imitates(name: &[u8]) -> bool {
     name.starts_with(b"[") && name.ends_with(b"]")
+}
+
+/// Where perf-buildid-cache(1) keeps what is in no file: `.debug/[vdso]/BUILD-ID`, with nothing else beside.
+fn is_store_of_perf(file: &OddFile) -> bool {
+    let build = |name: &[u8]| name.len() >= 32 && name.iter().all(u8::is_ascii_hexdigit);
+    let places: [&[u8]; 3] =
+        [b".debug/[vdso]", b".debug/[kernel.kallsyms]", b".debug/[guest.kernel.kallsyms]"];
+    places.iter().any(|place| {
+        let before = file.path.as_bytes().strip_suffix(*place);
+        before.is_some_and(|before| before.ends_with(b"/"))
+    }) && file.files == 0
+        && !file.some.is_empty()
+        && file.some.iter().all(|some| build(some.as_bytes()))
 }
 
 /// Version control of settings, and what well-known programs keep beside what they work on, by what is in it.
@@ -130,6 +143,8 @@ mod tests {
             "/dev/.lib/a",
             "/var/spool/ /a",
             "/opt/[kthreadd]/a",
+            "/root/.debug/[vdso]/run",
+            "/root/.debug/[kthreadd]/31a0f2d7c53d7c0a8a5d1d2ee0f1b1e6c1a2b3c4/vdso",
         ] {
             let seen = check(server().file(path, "x"));
             assert_eq!(seen.alarms("hidden-directory").len(), 1, "{path}: {:?}", seen.by("hidden-directory"));
@@ -152,6 +167,7 @@ mod tests {
             "/var/www/site/.git/config",
             "/tmp/.font-unix/fs7100",
             "/home/u/Photos /a.jpg",
+            "/root/.debug/[vdso]/31a0f2d7c53d7c0a8a5d1d2ee0f1b1e6c1a2b3c4/vdso",
         ] {
             host = host.file(path, "x");
         }

@@ -1,7 +1,7 @@
 //! Detector: a BPF program on a network interface (XDP, traffic control).
 
 use crate::{Card, Detector, Draft, Tables};
-use calma_record::kinds::{Interface, Socket};
+use calma_record::kinds::{BpfProgram, Interface, Socket};
 use calma_record::{Certainty, Severity};
 
 /// This detector.
@@ -28,19 +28,32 @@ fn judge(tables: &Tables, drafts: &mut Vec<Draft>) {
         tables.of::<Interface>().filter(|row| !row.xdp.is_empty() || !row.filters.is_empty()).collect();
     rows.sort_by_key(|row| (row.namespace, row.index));
     let Some(first) = rows.first() else { return };
-    let mut draft = Draft::new(
-        severity,
-        Certainty::Possible,
-        "programs on interfaces",
-        if rows.len() == 1 {
-            format!("A BPF program handles the packets of interface {}", first.name)
-        } else {
-            format!("BPF programs handle the packets of {} interfaces, among them {}", rows.len(), first.name)
-        },
-    );
+    let how =
+        match (rows.iter().any(|row| !row.xdp.is_empty()), rows.iter().any(|row| !row.filters.is_empty())) {
+            (true, false) => "XDP",
+            (false, _) => "traffic control",
+            (true, true) => "XDP, traffic control",
+        };
+    let title = if rows.len() == 1 {
+        format!("A BPF program ({how}) handles the packets of interface {}", first.name)
+    } else {
+        format!(
+            "BPF programs ({how}) handle the packets of {} interfaces, among them {}",
+            rows.len(),
+            first.name
+        )
+    };
+    let mut draft = Draft::new(severity, Certainty::Possible, "programs on interfaces", title);
     for row in rows.iter().take(8) {
         for id in &row.xdp {
             draft = draft.saw(format!("XDP program {id} is attached to {}", row.name));
+            for pin in tables
+                .of::<BpfProgram>()
+                .filter(|program| program.fact.id == *id)
+                .flat_map(|one| one.fact.pins.iter())
+            {
+                draft = draft.saw(format!("the file {pin} keeps program {id}")).path(pin);
+            }
         }
         for filter in row.filters.iter().take(4) {
             draft = draft.saw(format!("traffic filter on {}: {filter}", row.name));
@@ -59,7 +72,9 @@ mod tests {
     fn an_interface_with_a_program_is_found_and_one_without_is_not() {
         for name in ["eth0", "wlan0", "lo"] {
             let seen = check(links(host(&[]), &[Wire { name, xdp: 7, ..Wire::default() }]));
-            assert_eq!(seen.alarms("interface-program").len(), 1, "{:?}", seen.findings);
+            let found = seen.alarms("interface-program");
+            assert_eq!(found.len(), 1, "{:?}", seen.findings);
+            assert!(found[0].title.contains("XDP"), "{found:?}");
         }
         let seen = check(links(host(&[]), &[Wire { name: "eth0", ..Wire::default() }]));
         assert!(seen.by("interface-program").is_empty());

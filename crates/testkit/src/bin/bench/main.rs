@@ -14,7 +14,6 @@ use calma_host::{Follow, Live, Question, Tree as _, WorkerJob, Workers};
 use calma_testkit::bed::{Bed, Release};
 use calma_testkit::binaries;
 use calma_testkit::random::Random;
-use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
@@ -257,20 +256,22 @@ fn busy(bed: &Bed) {
     bed.run(&format!("kill {processes} {sockets}"));
 }
 
-/// Runs a command of the keeper to its end: seconds, and the sum of the peaks of memory of its processes, in MiB.
+/// Runs a command of the keeper to its end: seconds, and the most memory that its processes held together at one moment, in
+/// MiB. What they share counts once (Pss of proc_pid_smaps(5)).
 fn measured(command: &mut Command) -> (f64, f64) {
     let start = Instant::now();
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let mut peaks = HashMap::new();
+    let mut peak = 0;
     while matches!(child.try_wait(), Ok(None)) {
-        sample(&child, &mut peaks);
+        peak = peak.max(together(&child));
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    (start.elapsed().as_secs_f64(), peaks.values().sum::<u64>() as f64 / 1024.0)
+    (start.elapsed().as_secs_f64(), peak as f64 / 1024.0)
 }
 
-fn sample(child: &Child, peaks: &mut HashMap<u32, u64>) {
-    let mut pids = vec![child.id()];
+/// What a process and all that came from it hold now, in KiB.
+fn together(child: &Child) -> u64 {
+    let (mut pids, mut sum) = (vec![child.id()], 0);
     while let Some(pid) = pids.pop() {
         let text = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
         pids.extend(
@@ -278,12 +279,11 @@ fn sample(child: &Child, peaks: &mut HashMap<u32, u64>) {
                 .split_whitespace()
                 .filter_map(|word| word.parse::<u32>().ok()),
         );
-        let status = text("status");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-        if let Ok(kilobytes) = peak.trim().trim_end_matches(" kB").parse() {
-            peaks.insert(pid, kilobytes);
-        }
+        let held = text("smaps_rollup");
+        let held = held.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap_or_default();
+        sum += held.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0);
     }
+    sum
 }
 
 fn quick(bed: &Bed, name: &str, more: &[&str]) -> (f64, f64) {
