@@ -75,6 +75,8 @@ pub fn remove_own_groups(group: &str) {
         let folder = std::str::from_utf8(line).ok().and_then(|line| line.split(' ').nth(4));
         let fits = line.windows(9).any(|window| window == b" - cgroup");
         if let (true, Some(folder)) = (fits, folder) {
+            // Nobody may be in a group that goes, this process included.
+            let _ = write(&format!("{folder}/cgroup.procs"), b"0");
             let _ = rustix::fs::unlinkat(CWD, format!("{folder}/{group}"), rustix::fs::AtFlags::REMOVEDIR);
         }
     }

@@ -32,6 +32,8 @@ pub struct Guard<'a> {
     seen: u64,
     /// What was on, and what was up.
     saved: Saved,
+    /// What closing changed that a person should know of, one sentence each.
+    said: Vec<String>,
 }
 
 /// What only a release puts back.
@@ -46,7 +48,12 @@ struct Held {
     door: Box<dyn Door>,
     file: Text,
     name: String,
+    /// Name of the tables that outlive the guard: chosen before, so that it is on record when they come.
     lasting: String,
+    /// Whether they are in force.
+    stays: bool,
+    /// Whether the tables of `name` go with the guard; where the kernel has no such tables, somebody else must open.
+    owned: bool,
     tables: Vec<Table>,
     devices: BTreeMap<u32, Text>,
     /// Programs that are known to be on the way: those that were there before, until they are taken away.
@@ -71,14 +78,29 @@ impl Guard<'_> {
         self.held.values().flat_map(|held| held.door.descriptors()).collect()
     }
 
+    /// Whether another process must open when this one ends: on trial, where the kernel does not.
+    pub fn needs_second(&self) -> bool {
+        self.state.phase == Phase::Trial && !self.wanted.owner
+    }
+
+    /// What closing changed that a person should know of, one sentence each.
+    pub fn said(&self) -> &[String] {
+        &self.said
+    }
+
     /// How long until the trial ends, in milliseconds; `None` when it does not end by itself.
     pub fn left(&self) -> Option<u64> {
         let trial = self.state.phase == Phase::Trial && self.state.ends > 0;
         trial.then(|| self.state.ends.saturating_sub(self.world.now()))
     }
 
+    /// How often something happened.
+    pub fn incidents(&self) -> u64 {
+        self.state.incidents.len() as u64 + self.state.more
+    }
+
     /// Writes down what happened.
-    fn happened(&mut self, what: impl Into<String>, open: Option<u64>) {
+    pub(crate) fn happened(&mut self, what: impl Into<String>, open: Option<u64>) {
         if self.state.incidents.len() < INCIDENTS {
             self.state.incidents.push(Incident { at: self.world.now(), what: what.into(), open });
         } else {

@@ -11,7 +11,7 @@ use calma_host::wires::{
     News, Programs, SavedNetwork, Wires,
 };
 use calma_host::{Cause, Host, HostError, Live, Namespace, standing};
-use calma_record::Text;
+use calma_record::{Text, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
@@ -80,6 +80,10 @@ impl World for LiveWorld {
         self.abilities.egress
     }
 
+    fn owner(&self) -> bool {
+        self.abilities.owner
+    }
+
     fn forget_tracked(&self, place: &Place) -> Result<(), HostError> {
         self.wires.forget_connections(&place.namespace)
     }
@@ -98,6 +102,10 @@ impl World for LiveWorld {
         // One that was plugged out meanwhile needs nothing.
         let these = radios.iter().filter(|radio| numbers.contains(&radio.index));
         these.into_iter().try_for_each(|radio| self.wires.block_radio(radio, false))
+    }
+
+    fn clock(&self) -> Timestamp {
+        self.host.clock().now()
     }
 
     fn now(&self) -> u64 {

@@ -3,7 +3,7 @@
 use crate::rules::{Family, Table};
 use crate::survey::{Place, Survey};
 use calma_host::HostError;
-use calma_record::Text;
+use calma_record::{Text, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::net::IpAddr;
@@ -137,6 +137,9 @@ pub trait World {
     /// Whether devices have a hook at their way out.
     fn egress(&self) -> bool;
 
+    /// Whether the kernel takes tables away when the process that owns them ends.
+    fn owner(&self) -> bool;
+
     /// Forgets the connections that the kernel tracks in a namespace.
     ///
     /// # Errors
@@ -157,4 +160,7 @@ pub trait World {
 
     /// Milliseconds since boot.
     fn now(&self) -> u64;
+
+    /// The clock that people set.
+    fn clock(&self) -> Timestamp;
 }

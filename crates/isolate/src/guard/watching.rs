@@ -36,7 +36,7 @@ impl Guard<'_> {
         let missing = missing(held);
         let file = held.file.clone();
         let mut failed = None;
-        if !missing.is_empty() || !held.lasting.is_empty() {
+        if !missing.is_empty() || held.stays || !held.owned {
             failed = put_again(held).err();
         }
         let open = self.world.now().saturating_sub(self.seen);
@@ -47,7 +47,7 @@ impl Guard<'_> {
                 "calma's tables were removed from {file} ({}) and put there again",
                 missing.join(", ")
             );
-            // The guard's own tables can not be removed while it lives: without them nothing else closed.
+            // The guard's own tables can not be removed while it lives, where the kernel knows owners.
             let own_gone =
                 missing.iter().any(|name| Some(name) == self.held.get(&inode).map(|held| &held.name));
             self.happened(what, own_gone.then_some(open));
@@ -64,7 +64,8 @@ impl Guard<'_> {
         let survey = self.world.survey();
         let now = self.world.now();
         let open = now.saturating_sub(self.seen);
-        let places: BTreeMap<u64, &Place> = survey.leading_out().map(|place| (place.inode, place)).collect();
+        let places: BTreeMap<u64, &Place> =
+            closing::to_close(&survey, &self.state.order).map(|place| (place.inode, place)).collect();
         let gone: Vec<u64> = self.held.keys().filter(|inode| !places.contains_key(inode)).copied().collect();
         for inode in gone {
             // Its devices have gone elsewhere, or it has ended; where they are now, they are closed below.
@@ -114,8 +115,7 @@ impl Guard<'_> {
     /// A namespace from which something leads out now.
     fn appeared(&mut self, place: &Place, open: u64) {
         let made = closing::new(self.world, place, &self.wanted).and_then(|mut held| {
-            let name = held.name.clone();
-            closing::put(&mut held, &name, false)?;
+            closing::put(&mut held)?;
             if self.state.phase == Phase::Held {
                 closing::lasting(&mut held)?;
             }
@@ -193,7 +193,7 @@ impl Guard<'_> {
 fn missing(held: &mut Held) -> Vec<String> {
     let Ok(there) = held.door.tables() else { return Vec::new() };
     let mut missing = Vec::new();
-    for name in [&held.name, &held.lasting].into_iter().filter(|name| !name.is_empty()) {
+    for name in std::iter::once(&held.name).chain(held.stays.then_some(&held.lasting)) {
         let whole = held
             .tables
             .iter()
@@ -207,9 +207,8 @@ fn missing(held: &mut Held) -> Vec<String> {
 
 /// Puts the tables there again, each name in one transaction.
 fn put_again(held: &mut Held) -> Result<(), closing::NotClosed> {
-    let name = held.name.clone();
-    closing::put(held, &name, false)?;
-    if held.lasting.is_empty() { Ok(()) } else { closing::lasting(held) }
+    closing::put(held)?;
+    if held.stays { closing::lasting(held) } else { Ok(()) }
 }
 
 /// Every address of this host, in any namespace.
