@@ -12,8 +12,8 @@ mod watching;
 use crate::order::{Cut, Incident, Level, Order, Phase, State};
 use crate::rules::{Table, Wanted};
 use crate::world::{Attached, Door, World};
-use calma_record::Text;
 use calma_record::step::ProcessName;
+use calma_record::{Digest, Text};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,8 +28,9 @@ pub struct Guard<'a> {
     wanted: Wanted,
     held: BTreeMap<u64, Held>,
     state: State,
-    /// When everything was last seen closed, in milliseconds since boot.
+    /// When nothing was known to be open, in milliseconds since boot: as far as the kernel told, and as everything was looked at.
     seen: u64,
+    looked: u64,
     /// What was on, and what was up.
     saved: Saved,
     /// What closing changed that a person should know of, one sentence each.
@@ -55,6 +56,8 @@ struct Held {
     /// Whether the tables of `name` go with the guard; where the kernel has no such tables, somebody else must open.
     owned: bool,
     tables: Vec<Table>,
+    /// What was in the tables when they were put there, by their names.
+    prints: BTreeMap<String, Digest>,
     devices: BTreeMap<u32, Text>,
     /// Programs that are known to be on the way: those that were there before, until they are taken away.
     programs: BTreeSet<Attached>,

@@ -11,7 +11,7 @@ use calma_host::wires::{
     News, Programs, SavedNetwork, Wires,
 };
 use calma_host::{Cause, Host, HostError, Live, Namespace, standing};
-use calma_record::{Text, Timestamp};
+use calma_record::{Digest, Text, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
@@ -161,13 +161,24 @@ impl Door for LiveDoor {
             .collect())
     }
 
+    fn print(&mut self, name: &str) -> Result<Digest, HostError> {
+        let mut all = String::new();
+        for seen in self.filter.tables()?.iter().filter(|seen| seen.table.name == *name) {
+            // Its flags too: a table can be put to sleep.
+            let contents = self.filter.contents(&seen.table)?;
+            all.push_str(&format!("{:?} {:?} {contents:?}", seen.table, seen.flags));
+        }
+        Ok(Digest::of(all.as_bytes()))
+    }
+
     fn told(&mut self) -> Vec<Told> {
         let own = self.filter.port();
         let Ok(events) = self.events.drain() else { return vec![Told::Lost] };
-        let told = events.into_iter().filter_map(|event| match event.news {
-            News::Filter(..) => (event.cause != own).then_some(Told::Filter),
-            News::Lost => Some(Told::Lost),
-            _ => Some(Told::Network),
+        let told = events.into_iter().map(|event| match event.news {
+            News::Filter(..) if event.cause == own => Told::Own,
+            News::Filter(..) => Told::Filter,
+            News::Lost => Told::Lost,
+            _ => Told::Network,
         });
         told.collect::<std::collections::BTreeSet<Told>>().into_iter().collect()
     }

@@ -287,7 +287,8 @@ fn steps(
         ticked: true,
         doubt: String::new(),
     };
-    let host = Text::from(host_name(machine).as_str());
+    // Its own name for itself: after a restart the case is known by it.
+    let host = side.name().clone();
     let plan =
         Plan { schema: 1, host, boot: side.boot().clone(), made: calma_case::now(), steps: vec![step] };
     let mut failed = false;

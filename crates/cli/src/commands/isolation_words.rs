@@ -164,6 +164,9 @@ pub(crate) fn verdict(machine: &Machine<'_>, ways: &[Way], order: &Order, now: &
         let names: Vec<&str> = these.iter().map(|way| way.way.as_str()).collect();
         out.push_str(&wrap(&format!("  {}: ", capital(verdict.words())), &names.join(", ")));
     }
+    for gap in now.already.iter().flat_map(|(state, _)| &state.gaps) {
+        out.push_str(&wrap("  Not cut: ", gap));
+    }
     out.push('\n');
     let level = match order.level {
         Level::Filtered => {

@@ -16,6 +16,9 @@ const NAMES: [&str; 4] = ["calma", "calma-guard", "calma-isolation", "calma-cut"
 /// The names of the tables that outlive the guard.
 const LASTING: [&str; 4] = ["calma-held", "calma-lasting", "calma-isolation-held", "calma-cut-held"];
 
+/// How a gap of the trial alone is told.
+pub(super) const UNTIL: &str = "until you confirm";
+
 /// Why nothing was closed. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum NotClosed {
@@ -109,7 +112,7 @@ impl<'a> Guard<'a> {
             ..State::default()
         };
         let (saved, said) = (Saved::default(), Vec::new());
-        let mut guard = Self { world, wanted, held, state, seen: now, saved, said };
+        let mut guard = Self { world, wanted, held, state, seen: now, looked: now, saved, said };
         match guard.enforce(&survey, promise) {
             Ok(()) => Ok(guard),
             Err(why) => {
@@ -133,7 +136,9 @@ impl<'a> Guard<'a> {
         for one in self.held.values_mut() {
             put(one)?;
         }
-        self.seen = self.world.now();
+        (self.seen, self.looked) = (self.world.now(), self.world.now());
+        // Not before all are in force: it takes time.
+        self.held.values_mut().for_each(|one| remember(one, false));
         if links_down {
             self.links_down()?;
         }
@@ -147,6 +152,16 @@ impl<'a> Guard<'a> {
             self.said = self.detach();
             let ended = self.end_connections(survey);
             self.said.push(ended);
+        } else {
+            let programs = self.held.values().flat_map(|held| &held.programs);
+            let until = programs.map(|one| {
+                format!(
+                    "program {} stays on {} ({}) {UNTIL}: what it lets out is not cut before",
+                    one.program, one.name, one.hook
+                )
+            });
+            let until: Vec<String> = until.collect();
+            self.state.gaps.extend(until);
         }
         Ok(())
     }
@@ -203,7 +218,8 @@ pub(super) fn new(world: &dyn World, place: &Place, wanted: &Wanted) -> Result<H
     let (stays, owned) = (false, wanted.owner);
     let devices = place.outward().map(|device| (device.link.index, device.link.name.clone())).collect();
     let tables = rules::tables(place, wanted);
-    Ok(Held { door, file, name, lasting, stays, owned, tables, devices, programs: Default::default() })
+    let (prints, programs) = (BTreeMap::new(), Default::default());
+    Ok(Held { door, file, name, lasting, stays, owned, tables, prints, devices, programs })
 }
 
 /// The first of these names that no table has.
@@ -224,7 +240,17 @@ pub(super) fn lasting(held: &mut Held) -> Result<(), NotClosed> {
     let done = held.door.close(&held.lasting, &held.tables, true);
     done.map_err(|source| NotClosed::Filter { file: held.file.clone(), source })?;
     held.stays = true;
+    remember(held, true);
     Ok(())
+}
+
+/// Remembers what is in the tables now.
+pub(super) fn remember(held: &mut Held, lasting: bool) {
+    let name = if lasting { &held.lasting } else { &held.name };
+    match held.door.print(name) {
+        Ok(print) => drop(held.prints.insert(name.clone(), print)),
+        Err(_) => drop(held.prints.remove(name)),
+    }
 }
 
 /// What is not cut, or not known to be.

@@ -1,6 +1,7 @@
 //! Confirming: a person has come back through a new connection, so it stays, and what is left connected is ended.
 
 use super::Guard;
+use super::closing::UNTIL;
 use super::watching::own_addresses;
 use crate::order::Phase;
 use crate::survey::Survey;
@@ -43,6 +44,7 @@ impl Guard<'_> {
         }
         self.state.phase = Phase::Held;
         self.state.ends = 0;
+        self.state.gaps.retain(|gap| !gap.contains(UNTIL));
         let mut says = self.detach();
         let survey = self.world.survey();
         says.push(self.end_connections(&survey));

@@ -74,6 +74,10 @@ impl Door for ValueDoor {
         Ok(own.chain(inside.others.iter().map(|name| (Family::Inet, name.clone()))).collect())
     }
 
+    fn print(&mut self, name: &str) -> Result<Digest, HostError> {
+        Ok(Digest::of(format!("{:?}", self.0.lock().unwrap().tables.get(name)).as_bytes()))
+    }
+
     fn told(&mut self) -> Vec<Told> {
         std::mem::take(&mut self.0.lock().unwrap().told)
     }
@@ -269,11 +273,13 @@ fn it_stays_once_somebody_came_back_and_what_is_connected_ends() {
     world.at(1).programs = vec![Attached { device: 2, program: 7, ..Default::default() }];
     let mut guard = close(&world, 60).unwrap();
     assert_eq!(world.at(1).programs.len(), 1, "nothing that could not be put back is touched on trial");
+    assert!(guard.state().gaps[0].contains("program 7 stays"));
     let no = guard.confirm("10.0.0.1 5 22").unwrap_err();
     assert!(no.instead.contains("anew") && world.at(1).ended.is_empty());
     let says = guard.confirm("10.0.0.1 6 22").unwrap();
     assert_eq!((world.at(1).ended.clone(), world.at(2).ended.clone()), (vec![2, 3], vec![5]));
     assert!(world.at(1).programs.is_empty() && says.last().unwrap().starts_with("3 connections"));
+    assert!(guard.state().gaps.is_empty());
     world.now.set(999_999);
     assert!(!guard.ended_by_itself());
     drop(guard);
@@ -425,4 +431,32 @@ fn without_owners_another_process_must_open_until_somebody_came_back() {
     assert!(!guard.needs_second());
     drop(guard);
     assert_eq!(world.names(1), ["calma", "calma-held"]);
+}
+
+#[test]
+fn what_somebody_did_with_a_stolen_socket_is_put_right_too() {
+    let world = values();
+    let mut guard = close(&world, 60).unwrap();
+    guard.confirm("").unwrap();
+    world.at(1).told = vec![Told::Own];
+    guard.listen();
+    assert_eq!(guard.incidents(), 0, "calma's own changes are no incident");
+    let whole = format!("{:?}", world.at(1).tables);
+    // A rule more in a chain, told as calma's own change.
+    if let Some((tables, _)) = world.at(1).tables.get_mut("calma") {
+        tables[0].chains[0].rules.push(crate::rules::Rule { name: "all".to_owned(), tests: Vec::new() });
+    }
+    world.at(1).told = vec![Told::Own];
+    world.now.set(1007);
+    guard.listen();
+    assert_eq!(format!("{:?}", world.at(1).tables), whole);
+    assert_eq!(guard.state().incidents[0].open, Some(7));
+    // Not told at all: open since everything was looked at last, however often programs were.
+    world.at(1).tables.clear();
+    world.now.set(2000);
+    guard.look_at_programs();
+    world.now.set(2050);
+    guard.look_again();
+    assert_eq!(format!("{:?}", world.at(1).tables), whole);
+    assert_eq!(guard.state().incidents[1].open, Some(1050));
 }

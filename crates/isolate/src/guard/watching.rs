@@ -19,11 +19,12 @@ impl Guard<'_> {
             match what {
                 Told::Lost => self
                     .happened("the kernel's messages came faster than they were read; all was checked", None),
-                Told::Filter => self.filter_changed(*inode),
+                Told::Filter => self.filter_changed(*inode, true),
+                Told::Own => self.filter_changed(*inode, false),
                 Told::Network => {}
             }
         }
-        if told.iter().any(|(told, _)| *told != Told::Filter) {
+        if told.iter().any(|(told, _)| matches!(told, Told::Network | Told::Lost)) {
             self.look_again();
         }
         !told.is_empty()
@@ -31,11 +32,14 @@ impl Guard<'_> {
 
     /// Somebody changed the packet filter of a namespace: calma's tables are put there again if one is missing; the lasting
     /// ones, which anybody may change, in any case.
-    fn filter_changed(&mut self, inode: u64) {
+    fn filter_changed(&mut self, inode: u64, others: bool) {
         let Some(held) = self.held.get_mut(&inode) else { return };
         let missing = missing(held);
         let file = held.file.clone();
         let mut failed = None;
+        if missing.is_empty() && !others {
+            return;
+        }
         if !missing.is_empty() || held.stays || !held.owned {
             failed = put_again(held).err();
         }
@@ -44,7 +48,7 @@ impl Guard<'_> {
             self.happened(format!("the packet filter of {file} can not be put right: {why}"), Some(open));
         } else if !missing.is_empty() {
             let what = format!(
-                "calma's tables were removed from {file} ({}) and put there again",
+                "calma's tables were removed from {file}, or changed ({}), and put there again",
                 missing.join(", ")
             );
             // The guard's own tables can not be removed while it lives, where the kernel knows owners.
@@ -62,8 +66,8 @@ impl Guard<'_> {
     /// Looks at every namespace and device again, and closes what is new.
     pub fn look_again(&mut self) {
         let survey = self.world.survey();
-        let now = self.world.now();
-        let open = now.saturating_sub(self.seen);
+        // What nobody told of may be so since everything was looked at last.
+        let open = self.world.now().saturating_sub(self.looked);
         let places: BTreeMap<u64, &Place> =
             closing::to_close(&survey, &self.state.order).map(|place| (place.inode, place)).collect();
         let gone: Vec<u64> = self.held.keys().filter(|inode| !places.contains_key(inode)).copied().collect();
@@ -81,8 +85,8 @@ impl Guard<'_> {
                 false => self.appeared(place, open),
             }
         }
-        self.programs(open);
-        self.seen = self.world.now();
+        self.programs(self.world.now().saturating_sub(self.seen));
+        (self.seen, self.looked) = (self.world.now(), self.world.now());
     }
 
     /// A namespace that was closed before: perhaps with other devices now.
@@ -90,7 +94,8 @@ impl Guard<'_> {
         let Some(held) = self.held.get_mut(&place.inode) else { return };
         let tables = rules::tables(place, &self.wanted);
         let missing = missing(held);
-        if tables == held.tables && missing.is_empty() {
+        let same = tables == held.tables;
+        if same && missing.is_empty() {
             return;
         }
         let devices: BTreeMap<u32, _> =
@@ -107,8 +112,11 @@ impl Guard<'_> {
             self.happened(format!("the packet filter of {file} can not be put right: {why}"), Some(open));
         } else if !new.is_empty() {
             self.happened(format!("{} appeared in {file} and was closed", new.join(", ")), Some(open));
-        } else if !missing.is_empty() {
-            self.happened(format!("calma's tables were removed from {file} and put there again"), Some(open));
+        } else if !missing.is_empty() && same {
+            self.happened(
+                format!("calma's tables were removed from {file}, or changed, and put there again"),
+                Some(open),
+            );
         }
     }
 
@@ -116,6 +124,7 @@ impl Guard<'_> {
     fn appeared(&mut self, place: &Place, open: u64) {
         let made = closing::new(self.world, place, &self.wanted).and_then(|mut held| {
             closing::put(&mut held)?;
+            closing::remember(&mut held, false);
             if self.state.phase == Phase::Held {
                 closing::lasting(&mut held)?;
             }
@@ -189,7 +198,7 @@ impl Guard<'_> {
     }
 }
 
-/// Which of calma's tables of a namespace are not there.
+/// Which of calma's tables of a namespace are not there, or not as they were put there.
 fn missing(held: &mut Held) -> Vec<String> {
     let Ok(there) = held.door.tables() else { return Vec::new() };
     let mut missing = Vec::new();
@@ -198,7 +207,8 @@ fn missing(held: &mut Held) -> Vec<String> {
             .tables
             .iter()
             .all(|table| there.iter().any(|(family, is)| *family == table.family && *is == **name));
-        if !whole {
+        let print = held.prints.get(name);
+        if !whole || print.is_some_and(|print| !held.door.print(name).is_ok_and(|now| now == *print)) {
             missing.push(name.clone());
         }
     }
@@ -208,6 +218,7 @@ fn missing(held: &mut Held) -> Vec<String> {
 /// Puts the tables there again, each name in one transaction.
 fn put_again(held: &mut Held) -> Result<(), closing::NotClosed> {
     closing::put(held)?;
+    closing::remember(held, false);
     if held.stays { closing::lasting(held) } else { Ok(()) }
 }
 

@@ -7,8 +7,12 @@
     reason = "a test"
 )]
 
+mod attacks;
+mod bpf;
 mod fallback;
+mod kills;
 mod life;
 mod own;
+mod paths;
 mod restart;
 mod session;

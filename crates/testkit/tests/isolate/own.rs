@@ -19,10 +19,13 @@ pub(crate) fn pings(bed: &Bed) -> bool {
     bed.keeper(&["timeout", "2", "ping", "-c", "1", "-W", "1", "10.77.0.2"]).ok()
 }
 
-/// The packet filter, links, addresses, routes and rules; handles, counters and lifetimes apart.
+/// The packet filter, links, addresses, routes and rules; handles, counters, lifetimes and timers apart.
 pub(crate) fn network(bed: &Bed) -> String {
-    bed.run("nft list ruleset; ip -d -o link; ip -o addr; ip route show table all; ip -6 route show table all; ip rule; ip -6 rule")
-        .text()
+    bed.run(
+        "nft list ruleset; ip -d -o link | sed -E 's/(timer) +[0-9.]+/\\1/g'; ip -o addr; ip route show table all; \
+         ip -6 route show table all; ip rule; ip -6 rule",
+    )
+    .text()
 }
 
 pub(crate) fn guard(bed: &Bed) -> String {
