@@ -14,6 +14,13 @@ pub fn since_boot() -> Duration {
     Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
 }
 
+/// Processor time that this process has used (CLOCK_PROCESS_CPUTIME_ID of clock_gettime(2)).
+pub fn own_time() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let (seconds, nanos) = (u64::try_from(used.tv_sec), u32::try_from(used.tv_nsec));
+    Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
+}
+
 /// Leaves the session, its terminal, its control group and its folder, and locks its memory. What could not be done is told,
 /// one sentence each: none of it is needed for a guard to work, each makes it harder to end by accident.
 pub fn stand_alone(group: &str) -> Vec<String> {

@@ -31,6 +31,8 @@ pub struct Guard<'a> {
     /// When nothing was known to be open, in milliseconds since boot: as far as the kernel told, and as everything was looked at.
     seen: u64,
     looked: u64,
+    /// Milliseconds from the first table to the last.
+    window: u64,
     /// What was on, and what was up.
     saved: Saved,
     /// What closing changed that a person should know of, one sentence each.
@@ -84,6 +86,11 @@ impl Guard<'_> {
     /// Whether another process must open when this one ends: on trial, where the kernel does not.
     pub fn needs_second(&self) -> bool {
         self.state.phase == Phase::Trial && !self.wanted.owner
+    }
+
+    /// How long one way was closed and another one not yet, in milliseconds.
+    pub fn window(&self) -> u64 {
+        self.window
     }
 
     /// What closing changed that a person should know of, one sentence each.

@@ -163,7 +163,12 @@ impl Door for LiveDoor {
 
     fn print(&mut self, name: &str) -> Result<Digest, HostError> {
         let mut all = String::new();
-        for seen in self.filter.tables()?.iter().filter(|seen| seen.table.name == *name) {
+        let families = self.there(name)?;
+        let ours = |seen: &&wires::SeenTable| {
+            seen.table.name == *name
+                && families.iter().any(|family| written::family(*family) == seen.table.family)
+        };
+        for seen in self.filter.tables()?.iter().filter(ours) {
             // Its flags too: a table can be put to sleep.
             let contents = self.filter.contents(&seen.table)?;
             all.push_str(&format!("{:?} {:?} {contents:?}", seen.table, seen.flags));

@@ -22,6 +22,9 @@ const OFTEN: u64 = 50;
 /// How often everything is looked at, whatever the kernel said.
 const SELDOM: u64 = 2_000;
 
+/// One part in so many of a processor is the most that each kind of look takes.
+const SHARE: u64 = 200;
+
 /// How the guard began: one line of JSON on its standard output.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -32,6 +35,9 @@ pub enum Began {
         state: Box<State>,
         /// Milliseconds from the first look to the last table.
         took: u64,
+        /// Milliseconds from the first table to the last.
+        #[serde(default)]
+        window: u64,
         /// What keeps the guard from standing as firmly as it should, one sentence each.
         lacking: Vec<String>,
         /// What was changed besides, one sentence each.
@@ -84,11 +90,11 @@ pub fn serve(world: &dyn World, order: Order, report: &mut dyn Write) -> io::Res
             return Err(io::Error::other(why.to_string()));
         }
     };
-    let took = world.now().saturating_sub(began);
+    let (took, window) = (guard.state().closed.saturating_sub(began), guard.window());
     drop(keep(&guard));
     let said = guard.said().to_vec();
     // Nobody may be there any more to hear it; the isolation stands all the same.
-    drop(tell(report, &Began::Closed { state: Box::new(guard.state()), took, lacking, said }));
+    drop(tell(report, &Began::Closed { state: Box::new(guard.state()), took, window, lacking, said }));
     hold(world, &mut guard, &listener, &mut second, heart);
     state::remove();
     standing::remove_own_groups(GROUP);
@@ -103,7 +109,8 @@ fn hold(
     second: &mut Option<Second>,
     mut heart: Option<Heart>,
 ) {
-    let mut looked = world.now();
+    let (mut looked, mut programs) = (world.now(), world.now());
+    let (mut often, mut seldom) = (OFTEN, SELDOM);
     loop {
         let wait = guard.left().unwrap_or(OFTEN).clamp(1, OFTEN);
         let mut waiting: Vec<BorrowedFd<'_>> = vec![listener.as_fd()];
@@ -133,11 +140,15 @@ fn hold(
         let mut changed = gone;
         changed |= ready.iter().skip(1).any(|ready| *ready) && guard.listen();
         let before = guard.incidents();
-        if world.now().saturating_sub(looked) >= SELDOM {
-            guard.look_again();
+        let spent = standing::own_time();
+        if world.now().saturating_sub(looked) >= seldom {
+            guard.look_again(false);
             looked = world.now();
-        } else {
+            seldom = rest(SELDOM, spent);
+        } else if world.now().saturating_sub(programs) >= often {
             guard.look_at_programs();
+            programs = world.now();
+            often = rest(OFTEN, spent);
         }
         changed |= guard.incidents() != before;
         if ready.first() == Some(&true)
@@ -153,6 +164,13 @@ fn hold(
             drop(keep(guard));
         }
     }
+}
+
+/// How long to wait until the same is done again, so that both looks together need less than one hundredth of a processor: as often
+/// as meant on an ordinary machine, more seldom on one with very many namespaces.
+fn rest(at_least: u64, spent: Duration) -> u64 {
+    let cost = standing::own_time().saturating_sub(spent).as_micros();
+    at_least.max(u64::try_from(cost).unwrap_or(u64::MAX).saturating_mul(SHARE) / 1_000)
 }
 
 /// Answers one question; whether it is open now.

@@ -69,11 +69,13 @@ fn apply(_: &mut Acting<'_>, step: &Step, _: &Undo) -> Result<Done, Trouble> {
     }
     let order = order(step).map_err(|refusal| Trouble::new(refusal.why))?;
     match start::start(&order) {
-        Ok(Began::Closed { state, took, lacking, said }) => {
+        Ok(Began::Closed { state, took, window, lacking, said }) => {
             let devices: usize = state.cuts.iter().map(|cut| cut.devices.len()).sum();
             let count = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
             let (devices, places) = (count(devices, "device"), count(state.cuts.len(), "network namespace"));
-            let mut says = format!("closed within {took} ms: {devices} in {places}");
+            let mut says = format!(
+                "closed within {took} ms ({window} ms from the first to the last): {devices} in {places}"
+            );
             for one in &said {
                 says.push_str(&format!("; {one}"));
             }
@@ -128,6 +130,10 @@ pub(super) fn release() -> Result<Done, Trouble> {
         start::open_without_guard(&world, &left)
     };
     match lacking.as_slice() {
+        [] if !alive && !left.off.is_empty() => Ok(Done::new(format!(
+            "open again; not put back, since the guard that held them is gone: {} (start anew what attached them)",
+            left.off.join(", ")
+        ))),
         [] => Ok(Done::new("open again, as it was")),
         some => Err(Trouble::new(some.join("; "))),
     }

@@ -112,7 +112,7 @@ impl<'a> Guard<'a> {
             ..State::default()
         };
         let (saved, said) = (Saved::default(), Vec::new());
-        let mut guard = Self { world, wanted, held, state, seen: now, looked: now, saved, said };
+        let mut guard = Self { world, wanted, held, state, seen: now, looked: now, window: 0, saved, said };
         match guard.enforce(&survey, promise) {
             Ok(()) => Ok(guard),
             Err(why) => {
@@ -133,10 +133,13 @@ impl<'a> Guard<'a> {
             self.save_networks()?;
         }
         promise(self).map_err(|error| NotClosed::Promise { why: error.to_string() })?;
+        self.state.closed = self.world.now();
         for one in self.held.values_mut() {
             put(one)?;
         }
-        (self.seen, self.looked) = (self.world.now(), self.world.now());
+        let closed = self.world.now();
+        self.window = closed.saturating_sub(self.state.closed);
+        (self.state.closed, self.seen, self.looked) = (closed, closed, closed);
         // Not before all are in force: it takes time.
         self.held.values_mut().for_each(|one| remember(one, false));
         if links_down {

@@ -57,10 +57,11 @@ impl Guard<'_> {
         for held in self.held.values_mut() {
             for program in std::mem::take(&mut held.programs) {
                 match held.door.detach(&program) {
-                    Ok(()) => says.push(format!(
-                        "program {} taken off {} ({})",
-                        program.program, program.name, program.hook
-                    )),
+                    Ok(()) => {
+                        let name = format!("{} ({})", program.name, program.hook);
+                        self.state.off.push(format!("program {} on {name}", program.program));
+                        says.push(format!("program {} taken off {name}", program.program));
+                    }
                     Err(error) => {
                         let gap = format!(
                             "program {} stays on {} ({}): {}; what it lets out is not cut: take the links down (level 2)",

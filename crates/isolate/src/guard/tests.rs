@@ -456,7 +456,7 @@ fn what_somebody_did_with_a_stolen_socket_is_put_right_too() {
     world.now.set(2000);
     guard.look_at_programs();
     world.now.set(2050);
-    guard.look_again();
+    guard.look_again(false);
     assert_eq!(format!("{:?}", world.at(1).tables), whole);
     assert_eq!(guard.state().incidents[1].open, Some(1050));
 }

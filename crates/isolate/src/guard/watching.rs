@@ -1,6 +1,6 @@
 //! Watching: what somebody changes is put right and written down.
 
-use super::{Guard, Held, closing};
+use super::{Guard, Held, INCIDENTS, closing};
 use crate::order::Phase;
 use crate::rules;
 use crate::survey::{Place, Survey};
@@ -25,7 +25,7 @@ impl Guard<'_> {
             }
         }
         if told.iter().any(|(told, _)| matches!(told, Told::Network | Told::Lost)) {
-            self.look_again();
+            self.look_again(told.iter().all(|(told, _)| *told != Told::Lost));
         }
         !told.is_empty()
     }
@@ -63,11 +63,11 @@ impl Guard<'_> {
         }
     }
 
-    /// Looks at every namespace and device again, and closes what is new.
-    pub fn look_again(&mut self) {
+    /// Looks at every namespace and device again, and closes what is new: something of which the kernel just `told`, or what nobody
+    /// told of, which then may have been so since everything was looked at last.
+    pub fn look_again(&mut self, told: bool) {
         let survey = self.world.survey();
-        // What nobody told of may be so since everything was looked at last.
-        let open = self.world.now().saturating_sub(self.looked);
+        let open = self.world.now().saturating_sub(if told { self.seen } else { self.looked });
         let places: BTreeMap<u64, &Place> =
             closing::to_close(&survey, &self.state.order).map(|place| (place.inode, place)).collect();
         let gone: Vec<u64> = self.held.keys().filter(|inode| !places.contains_key(inode)).copied().collect();
@@ -113,6 +113,7 @@ impl Guard<'_> {
         } else if !new.is_empty() {
             self.happened(format!("{} appeared in {file} and was closed", new.join(", ")), Some(open));
         } else if !missing.is_empty() && same {
+            let open = self.world.now().saturating_sub(self.looked);
             self.happened(
                 format!("calma's tables were removed from {file}, or changed, and put there again"),
                 Some(open),
@@ -164,6 +165,9 @@ impl Guard<'_> {
                     held.programs.insert(program);
                     news.push((format!("{name} appeared and can not be taken off: {}", error.why()), true));
                 } else {
+                    if self.state.off.len() < INCIDENTS {
+                        self.state.off.push(name.clone());
+                    }
                     news.push((format!("{name} appeared and was taken off"), true));
                 }
             }

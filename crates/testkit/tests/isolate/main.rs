@@ -9,6 +9,7 @@
 
 mod attacks;
 mod bpf;
+mod consoles;
 mod fallback;
 mod kills;
 mod life;
@@ -16,3 +17,4 @@ mod own;
 mod paths;
 mod restart;
 mod session;
+mod speed;
