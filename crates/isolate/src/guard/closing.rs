@@ -4,7 +4,7 @@ use super::{Guard, Held, Saved, at_console};
 use crate::order::{Level, Order, Phase, State};
 use crate::rules::{self, Wanted};
 use crate::survey::{Place, Survey};
-use crate::world::{Door, World};
+use crate::world::World;
 use calma_host::HostError;
 use calma_record::Text;
 use calma_record::step::ProcessName;
@@ -215,21 +215,17 @@ pub(super) fn to_close<'a>(survey: &'a Survey, order: &Order) -> impl Iterator<I
 pub(super) fn new(world: &dyn World, place: &Place, wanted: &Wanted) -> Result<Held, NotClosed> {
     let file = place.file.clone();
     let mut door = world.door(place).map_err(|source| NotClosed::Door { file: file.clone(), source })?;
-    let names = |door: &mut dyn Door, names| free(door, names).ok_or(NotClosed::Names { file: file.clone() });
-    let name = names(door.as_mut(), &NAMES)?;
-    let lasting = names(door.as_mut(), &LASTING)?;
+    let taken = door.tables().unwrap_or_default();
+    let free = |names: &[&str]| {
+        let name = names.iter().find(|name| !taken.iter().any(|(_, taken)| *taken == ***name));
+        name.map(|name| (*name).to_owned()).ok_or(NotClosed::Names { file: file.clone() })
+    };
+    let (name, lasting) = (free(&NAMES)?, free(&LASTING)?);
     let (stays, owned) = (false, wanted.owner);
     let devices = place.outward().map(|device| (device.link.index, device.link.name.clone())).collect();
     let tables = rules::tables(place, wanted);
     let (prints, programs) = (BTreeMap::new(), Default::default());
     Ok(Held { door, file, name, lasting, stays, owned, tables, prints, devices, programs })
-}
-
-/// The first of these names that no table has.
-fn free(door: &mut dyn Door, names: &[&str]) -> Option<String> {
-    let taken = door.tables().unwrap_or_default();
-    let name = names.iter().find(|name| !taken.iter().any(|(_, taken)| *taken == **name));
-    name.map(|name| (*name).to_owned())
 }
 
 /// Puts a namespace's tables into force.
