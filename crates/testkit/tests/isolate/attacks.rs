@@ -206,7 +206,7 @@ fn no_attack_gets_a_frame_out_while_calma_says_closed() {
         "--kept",
         "10.77.0.1:22",
         "--for",
-        "52",
+        "600",
         "--json",
         "--key",
         key,
@@ -257,6 +257,10 @@ fn no_attack_gets_a_frame_out_while_calma_says_closed() {
     attack("kill-and-flush", &mut || drop(bed.run("nft flush ruleset")));
     let status = bed.calma(&["isolate", "--status"]).text();
     assert!(status.contains("Open: its guard is gone"), "{status}");
+    // So long that a silence shows.
+    std::thread::sleep(Duration::from_secs(6));
+    let end_it = "kill -INT $(pgrep -f '^[^ ]*calma witness')";
+    assert!(bed.keeper(&["bash", "-c", end_it]).ok());
     witness.wait().unwrap();
 
     let text = fs::read_to_string(&lines).unwrap();

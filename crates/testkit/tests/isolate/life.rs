@@ -21,7 +21,7 @@ fn a_witness_misses_the_guard() {
         "--kept",
         "10.77.0.1:22",
         "--for",
-        "27",
+        "17",
         "--json",
         "--case",
         &case,
