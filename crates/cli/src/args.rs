@@ -47,7 +47,7 @@ pub(crate) enum Command {
     HostSide(HostSide),
     /// The guard of an isolation; started by the action that isolates
     #[command(hide = true)]
-    IsolationGuard,
+    IsolationGuard(IsolationGuard),
     /// The acting side; started by calma itself
     #[command(hide = true)]
     ActSide,
@@ -160,12 +160,21 @@ pub(crate) struct Isolate {
     /// Keep this peer too: to one port of this host, or to every one
     #[arg(long, value_name = "ADDR[:LOCALPORT]")]
     pub(crate) allow: Vec<String>,
+    /// Once confirmed, stay isolated after a restart too (writes a unit, and a copy of calma in /var/lib/calma)
+    #[arg(long)]
+    pub(crate) after_restart: bool,
+    /// Tell this witness every second that the guard lives, so that it is missed there
+    #[arg(long, value_name = "ADDR/KEY")]
+    pub(crate) witness: Option<String>,
     /// You sit at a console: close without a trial
     #[arg(long)]
     pub(crate) console: bool,
     /// Open again by itself after so many seconds without a confirmation
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(5..=3600))]
     pub(crate) trial: u64,
+    /// Do as on a kernel that does not take rules away with their owner (before Linux 5.12)
+    #[arg(long, hide = true)]
+    pub(crate) without_owner: bool,
     /// Do it without asking
     #[arg(long)]
     pub(crate) yes: bool,
@@ -187,6 +196,17 @@ pub(crate) struct Isolate {
     /// The case's folder; the newest one if not given
     #[arg(long, value_name = "DIR")]
     pub(crate) case: Option<PathBuf>,
+}
+
+/// Arguments of `isolation-guard`.
+#[derive(Debug, Args)]
+pub(crate) struct IsolationGuard {
+    /// Only wait for the guard to end, and open then
+    #[arg(long)]
+    pub(crate) second: bool,
+    /// Close by the order that was kept for a restart
+    #[arg(long)]
+    pub(crate) restarted: bool,
 }
 
 /// Arguments of `release`.
@@ -334,6 +354,9 @@ pub(crate) struct Witness {
     /// Where canaries are answered (UDP and TCP)
     #[arg(long, value_name = "PORT", default_value_t = calma_isolate::canary::PORT)]
     pub(crate) port: u16,
+    /// The key of an isolation whose guard is to be missed here; a new one if not given
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
     /// Bytes of the kernel's queue; what does not fit is counted, and then nothing is proven
     #[arg(long, value_name = "BYTES", default_value_t = 16 << 20, hide = true)]
     pub(crate) buffer: usize,

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         Some(Command::Case(case)) => commands::case::run(&case),
         Some(Command::ActSide) => commands::act_side::run(),
         Some(Command::HostSide(host_side)) => commands::host_side::run(&host_side),
-        Some(Command::IsolationGuard) => commands::isolation_guard::run(),
+        Some(Command::IsolationGuard(guard)) => commands::isolation_guard::run(&guard),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -14,6 +14,13 @@ pub fn since_boot() -> Duration {
     Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
 }
 
+/// Processor time that this process has used (CLOCK_PROCESS_CPUTIME_ID of clock_gettime(2)).
+pub fn own_time() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let (seconds, nanos) = (u64::try_from(used.tv_sec), u32::try_from(used.tv_nsec));
+    Duration::new(seconds.unwrap_or(0), nanos.unwrap_or(0))
+}
+
 /// Leaves the session, its terminal, its control group and its folder, and locks its memory. What could not be done is told,
 /// one sentence each: none of it is needed for a guard to work, each makes it harder to end by accident.
 pub fn stand_alone(group: &str) -> Vec<String> {
@@ -76,6 +83,8 @@ pub fn remove_own_groups(group: &str) {
         let folder = std::str::from_utf8(line).ok().and_then(|line| line.split(' ').nth(4));
         let fits = line.windows(9).any(|window| window == b" - cgroup");
         if let (true, Some(folder)) = (fits, folder) {
+            // Nobody may be in a group that goes, this process included.
+            let _ = write(&format!("{folder}/cgroup.procs"), b"0");
             let _ = rustix::fs::unlinkat(CWD, format!("{folder}/{group}"), rustix::fs::AtFlags::REMOVEDIR);
         }
     }

@@ -12,8 +12,8 @@ mod watching;
 use crate::order::{Cut, Incident, Level, Order, Phase, State};
 use crate::rules::{Table, Wanted};
 use crate::world::{Attached, Door, World};
-use calma_record::Text;
 use calma_record::step::ProcessName;
+use calma_record::{Digest, Text};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,10 +28,15 @@ pub struct Guard<'a> {
     wanted: Wanted,
     held: BTreeMap<u64, Held>,
     state: State,
-    /// When everything was last seen closed, in milliseconds since boot.
+    /// When nothing was known to be open, in milliseconds since boot: as far as the kernel told, and as everything was looked at.
     seen: u64,
+    looked: u64,
+    /// Milliseconds from the first table to the last.
+    window: u64,
     /// What was on, and what was up.
     saved: Saved,
+    /// What closing changed that a person should know of, one sentence each.
+    said: Vec<String>,
 }
 
 /// What only a release puts back.
@@ -46,8 +51,15 @@ struct Held {
     door: Box<dyn Door>,
     file: Text,
     name: String,
+    /// Name of the tables that outlive the guard: chosen before, so that it is on record when they come.
     lasting: String,
+    /// Whether they are in force.
+    stays: bool,
+    /// Whether the tables of `name` go with the guard; where the kernel has no such tables, somebody else must open.
+    owned: bool,
     tables: Vec<Table>,
+    /// What was in the tables when they were put there, by their names.
+    prints: BTreeMap<String, Digest>,
     devices: BTreeMap<u32, Text>,
     /// Programs that are known to be on the way: those that were there before, until they are taken away.
     programs: BTreeSet<Attached>,
@@ -71,14 +83,34 @@ impl Guard<'_> {
         self.held.values().flat_map(|held| held.door.descriptors()).collect()
     }
 
+    /// Whether another process must open when this one ends: on trial, where the kernel does not.
+    pub fn needs_second(&self) -> bool {
+        self.state.phase == Phase::Trial && !self.wanted.owner
+    }
+
+    /// How long one way was closed and another one not yet, in milliseconds.
+    pub fn window(&self) -> u64 {
+        self.window
+    }
+
+    /// What closing changed that a person should know of, one sentence each.
+    pub fn said(&self) -> &[String] {
+        &self.said
+    }
+
     /// How long until the trial ends, in milliseconds; `None` when it does not end by itself.
     pub fn left(&self) -> Option<u64> {
         let trial = self.state.phase == Phase::Trial && self.state.ends > 0;
         trial.then(|| self.state.ends.saturating_sub(self.world.now()))
     }
 
+    /// How often something happened.
+    pub fn incidents(&self) -> u64 {
+        self.state.incidents.len() as u64 + self.state.more
+    }
+
     /// Writes down what happened.
-    fn happened(&mut self, what: impl Into<String>, open: Option<u64>) {
+    pub(crate) fn happened(&mut self, what: impl Into<String>, open: Option<u64>) {
         if self.state.incidents.len() < INCIDENTS {
             self.state.incidents.push(Incident { at: self.world.now(), what: what.into(), open });
         } else {

@@ -7,6 +7,7 @@
 //! suspicious.
 #![forbid(unsafe_code)]
 
+pub mod beat;
 pub mod canary;
 pub mod control;
 pub mod external;
@@ -17,7 +18,9 @@ pub mod order;
 pub mod preflight;
 pub mod preview;
 pub mod proof;
+pub mod restart;
 pub mod rules;
+pub mod second;
 pub mod serve;
 pub mod session;
 pub mod start;

@@ -11,7 +11,7 @@ use calma_host::wires::{
     News, Programs, SavedNetwork, Wires,
 };
 use calma_host::{Cause, Host, HostError, Live, Namespace, standing};
-use calma_record::Text;
+use calma_record::{Digest, Text, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// This machine.
 pub struct LiveWorld {
     host: Arc<Live>,
-    wires: LiveWires,
+    wires: Arc<LiveWires>,
     abilities: Abilities,
 }
 
@@ -28,7 +28,7 @@ impl LiveWorld {
     /// This machine, to be changed; what its kernel can is tried at once, without leaving anything.
     pub fn new(host: Arc<Live>) -> Self {
         #[expect(clippy::disallowed_methods, reason = "the guard holds what a promised intent began")]
-        let wires = LiveWires::take();
+        let wires = Arc::new(LiveWires::take());
         let abilities = LiveGlance::new().abilities(&Namespace::Own).unwrap_or_default();
         Self { host, wires, abilities }
     }
@@ -40,9 +40,9 @@ impl LiveWorld {
         Ok(LiveDoor {
             events,
             filter: self.wires.filter(namespace)?,
-            links: self.wires.links(namespace)?,
-            connections: self.wires.connections(namespace)?,
-            programs: self.wires.programs(namespace)?,
+            wires: Arc::clone(&self.wires),
+            namespace: namespace.clone(),
+            rest: None,
             seen: Vec::new(),
             disarmed: Vec::new(),
             listed: Vec::new(),
@@ -80,6 +80,10 @@ impl World for LiveWorld {
         self.abilities.egress
     }
 
+    fn owner(&self) -> bool {
+        self.abilities.owner
+    }
+
     fn forget_tracked(&self, place: &Place) -> Result<(), HostError> {
         self.wires.forget_connections(&place.namespace)
     }
@@ -100,6 +104,10 @@ impl World for LiveWorld {
         these.into_iter().try_for_each(|radio| self.wires.block_radio(radio, false))
     }
 
+    fn clock(&self) -> Timestamp {
+        self.host.clock().now()
+    }
+
     fn now(&self) -> u64 {
         u64::try_from(standing::since_boot().as_millis()).unwrap_or(u64::MAX)
     }
@@ -109,9 +117,10 @@ impl World for LiveWorld {
 struct LiveDoor {
     events: Box<dyn Events>,
     filter: Box<dyn Filter>,
-    links: Box<dyn Links>,
-    connections: Box<dyn Connections>,
-    programs: Box<dyn Programs>,
+    wires: Arc<LiveWires>,
+    namespace: Namespace,
+    /// What closing does not need: opened when it is.
+    rest: Option<Rest>,
     /// Programs as they were last listed, each with its name for others.
     seen: Vec<(Attached, wires::Attached)>,
     /// Those that were put out of action.
@@ -122,7 +131,26 @@ struct LiveDoor {
     names: BTreeMap<u32, Text>,
 }
 
+/// What is beyond the packet filter.
+struct Rest {
+    links: Box<dyn Links>,
+    connections: Box<dyn Connections>,
+    programs: Box<dyn Programs>,
+}
+
 impl LiveDoor {
+    fn rest(&mut self) -> Result<&mut Rest, HostError> {
+        let rest = match self.rest.take() {
+            Some(rest) => rest,
+            None => Rest {
+                links: self.wires.links(&self.namespace)?,
+                connections: self.wires.connections(&self.namespace)?,
+                programs: self.wires.programs(&self.namespace)?,
+            },
+        };
+        Ok(self.rest.insert(rest))
+    }
+
     /// The families in which calma's tables of this name are.
     fn there(&mut self, name: &str) -> Result<Vec<Family>, HostError> {
         let tables = self.tables()?;
@@ -153,13 +181,29 @@ impl Door for LiveDoor {
             .collect())
     }
 
+    fn print(&mut self, name: &str) -> Result<Digest, HostError> {
+        let mut all = String::new();
+        let families = self.there(name)?;
+        let ours = |seen: &&wires::SeenTable| {
+            seen.table.name == *name
+                && families.iter().any(|family| written::family(*family) == seen.table.family)
+        };
+        for seen in self.filter.tables()?.iter().filter(ours) {
+            // Its flags too: a table can be put to sleep.
+            let contents = self.filter.contents(&seen.table)?;
+            all.push_str(&format!("{:?} {:?} {contents:?}", seen.table, seen.flags));
+        }
+        Ok(Digest::of(all.as_bytes()))
+    }
+
     fn told(&mut self) -> Vec<Told> {
         let own = self.filter.port();
         let Ok(events) = self.events.drain() else { return vec![Told::Lost] };
-        let told = events.into_iter().filter_map(|event| match event.news {
-            News::Filter(..) => (event.cause != own).then_some(Told::Filter),
-            News::Lost => Some(Told::Lost),
-            _ => Some(Told::Network),
+        let told = events.into_iter().map(|event| match event.news {
+            News::Filter(..) if event.cause == own => Told::Own,
+            News::Filter(..) => Told::Filter,
+            News::Lost => Told::Lost,
+            _ => Told::Network,
         });
         told.collect::<std::collections::BTreeSet<Told>>().into_iter().collect()
     }
@@ -169,7 +213,7 @@ impl Door for LiveDoor {
     }
 
     fn programs(&mut self) -> Result<Vec<Attached>, HostError> {
-        let listed = self.programs.list()?;
+        let listed = self.rest()?.programs.list()?;
         let named = |program: wires::Attached| {
             let name = self
                 .names
@@ -200,7 +244,8 @@ impl Door for LiveDoor {
     fn detach(&mut self, program: &Attached) -> Result<(), HostError> {
         let gone = || HostError::new("bpf", program.name.clone(), Cause::Errno(ENOENT));
         let (_, known) = self.seen.iter().find(|(name, _)| name == program).ok_or_else(gone)?;
-        let disarmed = self.programs.disarm(known)?;
+        let known = known.clone();
+        let disarmed = self.rest()?.programs.disarm(&known)?;
         self.disarmed.push(disarmed);
         Ok(())
     }
@@ -208,7 +253,7 @@ impl Door for LiveDoor {
     fn attach_again(&mut self) -> Vec<String> {
         let mut lacking = Vec::new();
         for one in std::mem::take(&mut self.disarmed) {
-            if let Err(error) = self.programs.rearm(&one) {
+            if let Err(error) = self.rest().and_then(|rest| rest.programs.rearm(&one)) {
                 lacking.push(format!("{} was not put back: {}", one.was, error.why()));
             }
         }
@@ -216,7 +261,7 @@ impl Door for LiveDoor {
     }
 
     fn connected(&mut self) -> Result<Vec<Connected>, HostError> {
-        self.listed = self.connections.list()?;
+        self.listed = self.rest()?.connections.list()?;
         self.listed.retain(|one| one.is_connected() && !one.is_loopback());
         Ok(self.listed.iter().map(connected).collect())
     }
@@ -224,24 +269,26 @@ impl Door for LiveDoor {
     fn end(&mut self, connection: &Connected) -> Result<(), HostError> {
         let gone = || HostError::new("sock_diag", "a connection", Cause::Errno(ENOENT));
         let one = self.listed.iter().find(|one| one.cookie == connection.cookie).ok_or_else(gone)?;
-        if self.connections.destroy(one)? { Ok(()) } else { Err(gone()) }
+        let one = one.clone();
+        if self.rest()?.connections.destroy(&one)? { Ok(()) } else { Err(gone()) }
     }
 
     fn saved(&mut self) -> Result<Value, HostError> {
-        let saved = self.links.save()?;
+        let saved = self.rest()?.links.save()?;
         Ok(serde_json::to_value(Text::from(saved.as_bytes())).unwrap_or_default())
     }
 
     fn down(&mut self, devices: &[u32]) -> Result<(), HostError> {
-        devices.iter().try_for_each(|device| self.links.set_up(*device, false))
+        let rest = self.rest()?;
+        devices.iter().try_for_each(|device| rest.links.set_up(*device, false))
     }
 
     fn restore(&mut self, saved: &Value) -> Result<Vec<String>, HostError> {
         let unread = || HostError::new("restore", "the saved network", Cause::Unsupported);
         let bytes: Text = serde_json::from_value(saved.clone()).map_err(|_| unread())?;
         let saved = SavedNetwork::from_bytes(bytes.as_bytes().to_vec())?;
-        let mut lacking = self.links.restore(&saved)?;
-        lacking.extend(self.links.compare(&saved)?);
+        let mut lacking = self.rest()?.links.restore(&saved)?;
+        lacking.extend(self.rest()?.links.compare(&saved)?);
         lacking.sort();
         lacking.dedup();
         Ok(lacking)

@@ -1,6 +1,7 @@
 //! What is asked for, and how far it is.
 
 use crate::Kept;
+use crate::beat::Beat;
 use crate::rules::Lease;
 use calma_record::Text;
 use calma_record::step::ProcessName;
@@ -37,6 +38,18 @@ pub struct Order {
     /// The connection through which it was asked for, as `address port port`: a confirmation must come through another one.
     #[serde(default)]
     pub through: String,
+    /// Who is told that the guard lives.
+    #[serde(default)]
+    pub beat: Option<Beat>,
+    /// Whether it is to be isolated after a restart too, once it is confirmed.
+    #[serde(default)]
+    pub after_restart: bool,
+    /// Whether this is that restart: devices may come later.
+    #[serde(default)]
+    pub restarted: bool,
+    /// Do as on a kernel that does not take tables away with their owner (before Linux 5.12).
+    #[serde(default)]
+    pub without_owner: bool,
 }
 
 /// Where it stands.
@@ -59,7 +72,7 @@ pub struct Cut {
     pub file: Text,
     /// Name of the tables that live with the guard.
     pub table: String,
-    /// Name of the tables that stay when the guard is killed; empty before they are there.
+    /// Name of the tables that stay when the guard is killed; they come with the confirmation.
     #[serde(default)]
     pub lasting: String,
     /// The devices that are cut, by name.
@@ -118,6 +131,9 @@ pub struct State {
     /// What could not be cut or seen, one sentence each.
     #[serde(default)]
     pub gaps: Vec<String>,
+    /// Programs that were put out of action. Only the guard holds what puts them back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub off: Vec<String>,
     /// What a release puts back, for one that finds no guard any more.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub put_back: Value,

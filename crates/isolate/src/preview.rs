@@ -5,10 +5,11 @@ use crate::preflight::{self, Concern};
 use crate::rules::Lease;
 use crate::session::{Came, Connection, came};
 use crate::survey::{Survey, survey};
-use crate::{Kept, external, start};
+use crate::{Kept, external, restart, start};
 use calma_collect::{Context, Options};
 use calma_formats::proc_net;
-use calma_host::{Host, Live, ground};
+use calma_host::wires::{Glance as _, LiveGlance};
+use calma_host::{Host, Live, Namespace, ground};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -73,6 +74,18 @@ pub struct Preview {
     pub outside: Vec<String>,
     /// An isolation that is there already, and whether its guard lives.
     pub already: Option<(State, bool)>,
+    /// Whether the tables of one without a guard are in force, in every namespace that is still there.
+    #[serde(default)]
+    pub stands: bool,
+    /// Whether a unit keeps a restart isolated.
+    #[serde(default)]
+    pub after_restart: bool,
+    /// Why none could; `None` where one can.
+    #[serde(default)]
+    pub no_unit: Option<String>,
+    /// Whether the kernel takes rules away with the process that owns them; `None` where it was not told.
+    #[serde(default)]
+    pub owner: Option<bool>,
 }
 
 /// The arrival of whoever started process `own`.
@@ -101,7 +114,12 @@ pub fn preview(kept: &[Kept]) -> Preview {
         Some(IpAddr::V4(server)) => Some(Lease { server }),
         _ => None,
     };
+    let already = start::status(&ground::boot()).ok().flatten();
     Preview {
+        stands: already.as_ref().is_some_and(|(state, _)| stands(&survey, state)),
+        after_restart: restart::is_there(),
+        no_unit: restart::why_not().map(str::to_owned),
+        owner: LiveGlance::new().abilities(&Namespace::Own).ok().map(|can| can.owner),
         concerns: preflight::preflight(host.as_ref(), peer).into_iter().take(MOST).collect(),
         leases: lent.iter().filter_map(server).collect::<BTreeSet<_>>().into_iter().collect(),
         outside: external::steps(host.as_ref()).into_iter().flat_map(lines).collect(),
@@ -109,8 +127,23 @@ pub fn preview(kept: &[Kept]) -> Preview {
         closed: survey.closed.iter().map(|(file, why)| format!("{file}: {why}")).take(MOST).collect(),
         arrival,
         listening: listening(host.as_ref()),
-        already: start::status(&ground::boot()).ok().flatten(),
+        already,
     }
+}
+
+/// Whether tables of an isolation are in force in every namespace that it cut: what its state says is what was meant.
+fn stands(survey: &Survey, state: &State) -> bool {
+    let glance = LiveGlance::new();
+    let there = |cut: &crate::order::Cut| {
+        let place = survey.places.iter().find(|place| place.inode == cut.inode)?;
+        let tables = glance.tables(&place.namespace).ok()?;
+        Some(
+            tables
+                .iter()
+                .any(|seen| [&cut.table, &cut.lasting].iter().any(|name| seen.table.name == ***name)),
+        )
+    };
+    !state.cuts.is_empty() && state.cuts.iter().all(|cut| there(cut).unwrap_or(false))
 }
 
 /// Steps outside of the host, as lines.

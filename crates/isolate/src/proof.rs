@@ -2,7 +2,7 @@
 //! out. The verdict ([`crate::verdict`]) is made from this and from what a witness heard.
 
 use crate::canary::{self, Aim, Outlook, Sent, Taken};
-use crate::survey::survey;
+use crate::survey::{Place, survey};
 use calma_collect::{Context, Options};
 use calma_host::{Host, Live, wire::Came};
 use serde::{Deserialize, Serialize};
@@ -61,24 +61,26 @@ pub struct Observed {
     pub at: i64,
 }
 
-/// Sends a round from every namespace that leads out, one after another.
+/// Sends a round from every namespace that leads out.
 pub fn observe(prove: &Prove) -> Vec<Observed> {
     let live = Arc::new(Live::new());
     let host: Arc<dyn Host> = Arc::clone(&live) as Arc<dyn Host>;
     let survey = survey(&Context::new(Arc::clone(&host), Options::default()));
     let wait = Duration::from_millis(prove.wait.clamp(50, 10_000));
-    let mut all = Vec::new();
-    for place in survey.leading_out().take(PLACES) {
-        let outlook = Outlook::of(host.as_ref(), place.namespace.clone(), prove.witnesses.clone());
-        let Ok(outlook) = outlook else { continue };
-        let sent =
-            canary::canaries(&outlook).and_then(|all| canary::round(host.as_ref(), &outlook, &all, wait));
-        if let Ok(volley) = sent {
-            let own = |address: &IpAddr| survey.places.iter().any(|place| place.has(*address));
-            all.extend(volley.sent.iter().map(|sent| observed(sent, &place.file.to_string(), &own)));
-        }
-    }
-    all
+    let own = |address: &IpAddr| survey.places.iter().any(|place| place.has(*address));
+    let from = |place: &Place| {
+        let outlook = Outlook::of(host.as_ref(), place.namespace.clone(), prove.witnesses.clone()).ok()?;
+        let all = canary::canaries(&outlook).ok()?;
+        let volley = canary::round(host.as_ref(), &outlook, &all, wait).ok()?;
+        let file = place.file.to_string();
+        Some(volley.sent.iter().map(|sent| observed(sent, &file, &own)).collect::<Vec<_>>())
+    };
+    // At the same time: each waits for what comes back.
+    let places: Vec<&Place> = survey.leading_out().take(PLACES).collect();
+    std::thread::scope(|scope| {
+        let rounds: Vec<_> = places.iter().map(|place| scope.spawn(|| from(place))).collect();
+        rounds.into_iter().filter_map(|round| round.join().ok().flatten()).flatten().collect()
+    })
 }
 
 fn observed(sent: &Sent, from: &str, own: &dyn Fn(&IpAddr) -> bool) -> Observed {

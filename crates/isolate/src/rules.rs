@@ -132,8 +132,12 @@ pub struct Wanted {
     pub leases: Vec<Lease>,
     /// Ethernet types of the link itself that stay: 0x8809 for aggregated links, 0x888e where the switch asks who is there.
     pub link_types: Vec<u16>,
+    /// A witness that hears the guard's signs of life.
+    pub beat: Option<IpAddr>,
     /// Whether the kernel has a hook at the way out of a device.
     pub egress: bool,
+    /// Whether the kernel takes tables away with their owner.
+    pub owner: bool,
 }
 
 /// The tables for a namespace.

@@ -1,15 +1,17 @@
 //! The guard's process: closes, tells how it went, then stands alone and answers until it has opened again.
 
+use crate::beat::Heart;
 use crate::control::{self, Ask, Say};
 use crate::guard::{Guard, own_name};
 use crate::order::{Order, Phase, State};
+use crate::second::Second;
 use crate::start;
 use crate::state;
 use crate::world::World;
 use calma_host::standing;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
@@ -19,6 +21,9 @@ pub const GROUP: &str = "calma-isolation";
 const OFTEN: u64 = 50;
 /// How often everything is looked at, whatever the kernel said.
 const SELDOM: u64 = 2_000;
+
+/// One part in so many of a processor is the most that each kind of look takes.
+const SHARE: u64 = 200;
 
 /// How the guard began: one line of JSON on its standard output.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,8 +35,14 @@ pub enum Began {
         state: Box<State>,
         /// Milliseconds from the first look to the last table.
         took: u64,
+        /// Milliseconds from the first table to the last.
+        #[serde(default)]
+        window: u64,
         /// What keeps the guard from standing as firmly as it should, one sentence each.
         lacking: Vec<String>,
+        /// What was changed besides, one sentence each.
+        #[serde(default)]
+        said: Vec<String>,
     },
     /// Nothing was closed.
     Refused {
@@ -55,10 +66,23 @@ pub fn serve(world: &dyn World, order: Order, report: &mut dyn Write) -> io::Res
         tell(report, &Began::Refused { why: why.to_owned() })?;
         return Err(io::Error::other(why));
     }
-    let lacking = standing::stand_alone(GROUP);
+    let mut lacking = standing::stand_alone(GROUP);
+    let mut heart = None;
+    match order.beat.map(Heart::new) {
+        None => {}
+        Some(Ok(taken)) => heart = Some(taken),
+        Some(Err(error)) => lacking.push(format!("signs of life to a witness: {error}")),
+    }
     let listener = listen()?;
     let began = world.now();
-    let mut guard = match Guard::close(world, order, boot, own_name()) {
+    let mut second = None;
+    let mut promise = |guard: &Guard<'_>| {
+        keep(guard)?;
+        // Before anything is in force, so that there is no moment in which nobody would open.
+        second = guard.needs_second().then(Second::start).transpose()?;
+        Ok(())
+    };
+    let mut guard = match Guard::close(world, order, boot, own_name(), &mut promise) {
         Ok(guard) => guard,
         Err(why) => {
             state::remove();
@@ -66,45 +90,67 @@ pub fn serve(world: &dyn World, order: Order, report: &mut dyn Write) -> io::Res
             return Err(io::Error::other(why.to_string()));
         }
     };
-    if let Err(error) = keep(&guard) {
-        let _ = guard.open();
-        state::remove();
-        tell(
-            report,
-            &Began::Refused { why: format!("the state can not be kept in {}: {error}", state::FOLDER) },
-        )?;
-        return Err(error);
-    }
-    let took = world.now().saturating_sub(began);
+    let (took, window) = (guard.state().closed.saturating_sub(began), guard.window());
+    drop(keep(&guard));
+    let said = guard.said().to_vec();
     // Nobody may be there any more to hear it; the isolation stands all the same.
-    drop(tell(report, &Began::Closed { state: Box::new(guard.state()), took, lacking }));
-    hold(world, &mut guard, &listener);
+    drop(tell(report, &Began::Closed { state: Box::new(guard.state()), took, window, lacking, said }));
+    hold(world, &mut guard, &listener, &mut second, heart);
     state::remove();
     standing::remove_own_groups(GROUP);
     Ok(())
 }
 
 /// Holds it until it is open.
-fn hold(world: &dyn World, guard: &mut Guard<'_>, listener: &UnixListener) {
-    let mut looked = world.now();
+fn hold(
+    world: &dyn World,
+    guard: &mut Guard<'_>,
+    listener: &UnixListener,
+    second: &mut Option<Second>,
+    mut heart: Option<Heart>,
+) {
+    let (mut looked, mut programs) = (world.now(), world.now());
+    let (mut often, mut seldom) = (OFTEN, SELDOM);
     loop {
         let wait = guard.left().unwrap_or(OFTEN).clamp(1, OFTEN);
         let mut waiting: Vec<BorrowedFd<'_>> = vec![listener.as_fd()];
         waiting.extend(guard.descriptors());
+        waiting.extend(second.iter().filter(|_| guard.needs_second()).map(AsFd::as_fd));
         let ready = standing::readable(&waiting, Duration::from_millis(wait)).unwrap_or_default();
         drop(waiting);
         if guard.ended_by_itself() {
             return;
         }
-        let mut changed = ready.iter().skip(1).any(|ready| *ready) && guard.listen();
-        let before = guard.state().incidents.len();
-        if world.now().saturating_sub(looked) >= SELDOM {
-            guard.look_again();
-            looked = world.now();
-        } else {
-            guard.look_at_programs();
+        if let Some(heart) = &mut heart {
+            heart.beat(world.now(), world.clock());
         }
-        changed |= guard.state().incidents.len() != before;
+        let ended = second.as_mut().is_some_and(Second::has_ended);
+        if ended {
+            *second = None;
+        }
+        let gone = ended && guard.needs_second();
+        if gone {
+            *second = Second::start().ok();
+            let what = match second {
+                Some(_) => "the second guardian was ended, and another one was started",
+                None => "the second guardian was ended: nothing opens by itself when the guard ends too",
+            };
+            guard.happened(what, None);
+        }
+        let mut changed = gone;
+        changed |= ready.iter().skip(1).any(|ready| *ready) && guard.listen();
+        let before = guard.incidents();
+        let spent = standing::own_time();
+        if world.now().saturating_sub(looked) >= seldom {
+            guard.look_again(false);
+            looked = world.now();
+            seldom = rest(SELDOM, spent);
+        } else if world.now().saturating_sub(programs) >= often {
+            guard.look_at_programs();
+            programs = world.now();
+            often = rest(OFTEN, spent);
+        }
+        changed |= guard.incidents() != before;
         if ready.first() == Some(&true)
             && let Ok((stream, _)) = listener.accept()
         {
@@ -118,6 +164,13 @@ fn hold(world: &dyn World, guard: &mut Guard<'_>, listener: &UnixListener) {
             drop(keep(guard));
         }
     }
+}
+
+/// How long to wait until the same is done again, so that both looks together need less than one hundredth of a processor: as often
+/// as meant on an ordinary machine, more seldom on one with very many namespaces.
+fn rest(at_least: u64, spent: Duration) -> u64 {
+    let cost = standing::own_time().saturating_sub(spent).as_micros();
+    at_least.max(u64::try_from(cost).unwrap_or(u64::MAX).saturating_mul(SHARE) / 1_000)
 }
 
 /// Answers one question; whether it is open now.

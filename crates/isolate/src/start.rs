@@ -56,9 +56,17 @@ pub fn status(boot: &Text) -> io::Result<Option<(State, bool)>> {
     Ok(state::read(boot)?.map(|state| (state, false)))
 }
 
-/// Opens what a guard left that is gone: its lasting tables, links that are down, radios that are off. What could not be put
-/// back is told.
+/// Opens what a guard left that is gone, and forgets it. What could not be put back is told.
 pub fn open_without_guard(world: &dyn World, left: &State) -> Vec<String> {
+    let lacking = open(world, left);
+    if lacking.is_empty() {
+        state::remove();
+    }
+    lacking
+}
+
+/// Its lasting tables, links that are down, radios that are off.
+pub(crate) fn open(world: &dyn World, left: &State) -> Vec<String> {
     let mut lacking = Vec::new();
     let survey = world.survey();
     let networks = left.put_back.get("networks").cloned().unwrap_or_default();
@@ -96,9 +104,6 @@ pub fn open_without_guard(world: &dyn World, left: &State) -> Vec<String> {
         && let Err(error) = world.radios_on(were)
     {
         lacking.push(format!("radios were not turned on again: {}", error.why()));
-    }
-    if lacking.is_empty() {
-        state::remove();
     }
     lacking
 }

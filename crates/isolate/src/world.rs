@@ -3,7 +3,7 @@
 use crate::rules::{Family, Table};
 use crate::survey::{Place, Survey};
 use calma_host::HostError;
-use calma_record::Text;
+use calma_record::{Digest, Text, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::net::IpAddr;
@@ -14,6 +14,8 @@ use std::os::fd::BorrowedFd;
 pub enum Told {
     /// Somebody else changed the packet filter.
     Filter,
+    /// It was changed through calma's own socket: by calma, or by somebody who took it (pidfd_getfd(2)).
+    Own,
     /// Devices, addresses or routes changed.
     Network,
     /// Messages were lost: anything may have happened.
@@ -70,6 +72,12 @@ pub trait Door: Send {
     /// # Errors
     /// When the kernel refuses.
     fn tables(&mut self) -> Result<Vec<(Family, Text)>, HostError>;
+
+    /// What is in calma's tables of this name, but for what changes by itself: the same as long as nobody changes them.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    fn print(&mut self, name: &str) -> Result<Digest, HostError>;
 
     /// What came since it was last asked.
     fn told(&mut self) -> Vec<Told>;
@@ -137,6 +145,9 @@ pub trait World {
     /// Whether devices have a hook at their way out.
     fn egress(&self) -> bool;
 
+    /// Whether the kernel takes tables away when the process that owns them ends.
+    fn owner(&self) -> bool;
+
     /// Forgets the connections that the kernel tracks in a namespace.
     ///
     /// # Errors
@@ -157,4 +168,7 @@ pub trait World {
 
     /// Milliseconds since boot.
     fn now(&self) -> u64;
+
+    /// The clock that people set.
+    fn clock(&self) -> Timestamp;
 }

@@ -1,6 +1,6 @@
 //! Makes an isolation stay: somebody has come back through a new connection. What is still connected is ended.
 
-use super::isolate::order;
+use super::isolate::{order, stay};
 use crate::Acting;
 use crate::action::{Action, Card, Done, Looking, Trouble, Verdict, undo};
 use calma_host::ground::boot;
@@ -54,7 +54,12 @@ fn prepare(_: &mut Looking<'_>, step: &Step) -> Result<Undo, Refusal> {
 fn apply(_: &mut Acting<'_>, step: &Step, _: &Undo) -> Result<Done, Trouble> {
     let order = order(step).map_err(|refusal| Trouble::new(refusal.why))?;
     match control::ask(&Ask::Confirm { through: order.through }, Duration::from_secs(60)) {
-        Ok(Say::Done { says, .. }) => Ok(Done::new(says.join("; "))),
+        Ok(Say::Done { mut says, state }) => {
+            if let Some(state) = state.filter(|state| state.order.after_restart) {
+                says.push(stay(&state.order));
+            }
+            Ok(Done::new(says.join("; ")))
+        }
         Ok(Say::Refused { why, .. }) => Err(Trouble::new(why)),
         Ok(_) => Err(Trouble::new("the guard answered something else")),
         Err(error) => Err(Trouble::new(format!("the guard does not answer: {error}"))),

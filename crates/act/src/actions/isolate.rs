@@ -5,7 +5,8 @@ use crate::action::{Action, Card, Done, Looking, Trouble, Verdict, undo};
 use calma_host::ground::boot;
 use calma_isolate::control::{self, Ask, Say};
 use calma_isolate::live::LiveWorld;
-use calma_isolate::order::Order;
+use calma_isolate::order::{Order, Phase};
+use calma_isolate::restart;
 use calma_isolate::serve::Began;
 use calma_isolate::start;
 use calma_record::step::{Refusal, Step, Target, Undo, Undoable, Way};
@@ -48,6 +49,10 @@ fn prepare(_: &mut Looking<'_>, step: &Step) -> Result<Undo, Refusal> {
             Refusal::new("nobody is kept, so that nobody could confirm").instead("name a peer with --allow")
         );
     }
+    if let Some(why) = restart::why_not().filter(|_| order.after_restart) {
+        return Err(Refusal::new(format!("a restart can not stay isolated: {why}"))
+            .instead("leave --after-restart out; a restart then opens it"));
+    }
     match start::status(&boot()) {
         Ok(None) => undo(&order),
         Ok(Some(_)) => {
@@ -64,11 +69,19 @@ fn apply(_: &mut Acting<'_>, step: &Step, _: &Undo) -> Result<Done, Trouble> {
     }
     let order = order(step).map_err(|refusal| Trouble::new(refusal.why))?;
     match start::start(&order) {
-        Ok(Began::Closed { state, took, lacking }) => {
+        Ok(Began::Closed { state, took, window, lacking, said }) => {
             let devices: usize = state.cuts.iter().map(|cut| cut.devices.len()).sum();
             let count = |n: usize, one: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") };
             let (devices, places) = (count(devices, "device"), count(state.cuts.len(), "network namespace"));
-            let mut says = format!("closed within {took} ms: {devices} in {places}");
+            let mut says = format!(
+                "closed within {took} ms ({window} ms from the first to the last): {devices} in {places}"
+            );
+            for one in &said {
+                says.push_str(&format!("; {one}"));
+            }
+            if state.order.after_restart && state.phase == Phase::Held {
+                says.push_str(&format!("; {}", stay(&state.order)));
+            }
             for one in &lacking {
                 says.push_str(&format!("; the guard could not have {one}"));
             }
@@ -89,8 +102,18 @@ fn verify(_: &mut Looking<'_>, _: &Step, _: &Undo, way: Way) -> Verdict {
     }
 }
 
+/// Writes the unit that keeps a restart isolated; what came of it, in words. Without it the isolation stands all the same.
+pub(super) fn stay(order: &Order) -> String {
+    match restart::install(order) {
+        Ok(()) => "a unit keeps it isolated after a restart too".to_owned(),
+        Err(error) => format!("a restart opens it: the unit could not be written ({error})"),
+    }
+}
+
 /// Opens everything again, through the guard or without it.
 pub(super) fn release() -> Result<Done, Trouble> {
+    // First: whatever comes in between, no restart closes again what a person opened.
+    restart::remove().map_err(|error| Trouble::new(format!("the unit for a restart stays: {error}")))?;
     let found = start::status(&boot()).map_err(|error| Trouble::new(error.to_string()))?;
     let Some((left, alive)) = found else {
         return Ok(Done::new("it was open already"));
@@ -107,6 +130,10 @@ pub(super) fn release() -> Result<Done, Trouble> {
         start::open_without_guard(&world, &left)
     };
     match lacking.as_slice() {
+        [] if !alive && !left.off.is_empty() => Ok(Done::new(format!(
+            "open again; not put back, since the guard that held them is gone: {} (start anew what attached them)",
+            left.off.join(", ")
+        ))),
         [] => Ok(Done::new("open again, as it was")),
         some => Err(Trouble::new(some.join("; "))),
     }

@@ -5,6 +5,7 @@ use crate::Acting;
 use crate::action::{Action, Card, Done, Looking, Trouble, Verdict};
 use calma_host::ground::boot;
 use calma_isolate::control::{self, Ask, Say};
+use calma_isolate::restart;
 use calma_isolate::start;
 use calma_record::step::{Refusal, Step, Target, Undo, Undoable, Way};
 use std::time::Duration;
@@ -38,7 +39,8 @@ fn ports(step: &Step) -> Result<Vec<u16>, Refusal> {
 fn prepare(_: &mut Looking<'_>, step: &Step) -> Result<Undo, Refusal> {
     let ports = ports(step)?;
     match start::status(&boot()) {
-        Ok(None) => Err(Refusal::new("it is not isolated")),
+        Ok(None) if !restart::is_there() => Err(Refusal::new("it is not isolated")),
+        Ok(None) => Ok(Undo::default()),
         Ok(Some((_, false))) if !ports.is_empty() => {
             Err(Refusal::new("the guard is gone, and only it opens single ports")
                 .instead("calma release opens all"))

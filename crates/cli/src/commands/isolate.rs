@@ -9,6 +9,7 @@ use crate::{changes, places, show};
 use calma_case::{Case, PlaceKind};
 use calma_host::Live;
 use calma_isolate::Kept;
+use calma_isolate::beat::{Beat, Key};
 use calma_isolate::order::{Level, Order, Phase};
 use calma_isolate::preview::{Arrival, Preview};
 use calma_isolate::proof::Prove;
@@ -66,9 +67,13 @@ pub(crate) fn run(arguments: &Isolate, machine: &Machine<'_>) -> anyhow::Result<
         snapshot(&case, machine);
     }
     // What arrives now and does not any more is proved; what never arrived is not.
-    let listening = ears::begin(&case, machine, &preview);
+    let listening = ears::begin(&case, machine, &preview, &order);
     let witnesses: Vec<_> = listening.iter().map(|listening| listening.address).collect();
-    let before = side.prove(Prove { witnesses: witnesses.clone(), wait: WAIT }).unwrap_or_default();
+    // Of what is sent before, only what the witness hears counts, so that nothing is waited for; without one it would prove nothing.
+    let before = match listening {
+        Some(_) => side.prove(Prove { witnesses: witnesses.clone(), wait: 1 }).unwrap_or_default(),
+        None => Vec::new(),
+    };
     let says = words::order(&order);
     let failed = carry_out(&case, machine, side.as_ref(), "isolate", &order, &says, arguments.json)?;
     if failed {
@@ -91,7 +96,10 @@ pub(crate) fn run(arguments: &Isolate, machine: &Machine<'_>) -> anyhow::Result<
 pub(crate) fn release(arguments: &Release, machine: &Machine<'_>) -> anyhow::Result<Exit> {
     let side = machine.side()?;
     let preview = side.isolation(&[]).map_err(|error| Refusal::new(error.to_string(), "try again"))?;
-    let Some((state, _)) = &preview.already else {
+    let left = calma_isolate::order::State::default();
+    // What is left of an isolation may be a unit alone, which would close again at the next restart.
+    let found = preview.already.as_ref().map(|(state, _)| state);
+    let Some(state) = found.or(preview.after_restart.then_some(&left)) else {
         show::print("\n  It is not isolated. Nothing was changed.\n");
         return Ok(Exit::Done);
     };
@@ -192,7 +200,32 @@ fn order(
         }
     }
     let trial = if arguments.console { 0 } else { arguments.trial };
-    Ok(Order { level, kept: all, trial, through, leases: preview.leases.clone(), ..Order::default() })
+    let beat = match (&arguments.witness, machine, &preview.arrival) {
+        (Some(word), ..) => Some(word.parse::<Beat>().map_err(|error| {
+            Refusal::wrong_use(
+                error.to_string(),
+                "calma isolate --witness ADDR/KEY, as calma witness shows it",
+            )
+        })?),
+        // This machine is a witness by itself.
+        (None, Machine::At(..), Arrival::Through(connection)) => {
+            Key::new().map(|key| Beat { to: connection.peer, key })
+        }
+        _ => None,
+    };
+    let (without_owner, after_restart) = (arguments.without_owner, arguments.after_restart);
+    let leases = preview.leases.clone();
+    Ok(Order {
+        level,
+        kept: all,
+        trial,
+        through,
+        leases,
+        beat,
+        without_owner,
+        after_restart,
+        ..Order::default()
+    })
 }
 
 /// The case that was named, the newest one about the machine, or a new one.
@@ -258,7 +291,8 @@ fn steps(
         ticked: true,
         doubt: String::new(),
     };
-    let host = Text::from(host_name(machine).as_str());
+    // Its own name for itself: after a restart the case is known by it.
+    let host = side.name().clone();
     let plan =
         Plan { schema: 1, host, boot: side.boot().clone(), made: calma_case::now(), steps: vec![step] };
     let mut failed = false;

@@ -3,6 +3,7 @@
 use crate::machine::Machine;
 use calma_case::Case;
 use calma_host::Live;
+use calma_isolate::order::Order;
 use calma_isolate::preview::{Arrival, Preview};
 use calma_isolate::verdict::Ears;
 use calma_isolate::witness::{Options, place};
@@ -19,7 +20,12 @@ pub(crate) struct Listening {
 
 /// Begins to hear, where the host is another one and its address is known. Without a witness an isolation is only what the host
 /// says of itself; why there is none is told.
-pub(crate) fn begin(case: &Case, machine: &Machine<'_>, preview: &Preview) -> Option<Listening> {
+pub(crate) fn begin(
+    case: &Case,
+    machine: &Machine<'_>,
+    preview: &Preview,
+    order: &Order,
+) -> Option<Listening> {
     let (Machine::At(..), Arrival::Through(connection)) = (machine, &preview.arrival) else { return None };
     let host = Arc::new(Live::new());
     let found = match place(host.as_ref(), None, &[connection.local.to_string()]) {
@@ -29,7 +35,8 @@ pub(crate) fn begin(case: &Case, machine: &Machine<'_>, preview: &Preview) -> Op
             return None;
         }
     };
-    let options = Options { kept: vec![connection.kept()], ..Options::at(found) };
+    let key = order.beat.map(|beat| beat.key);
+    let options = Options { kept: vec![connection.kept()], key, ..Options::at(found) };
     match Attestation::begin(case, host as Arc<dyn calma_host::Host>, options) {
         Ok(attestation) => Some(Listening { attestation, address: connection.peer }),
         Err(error) => {

@@ -4,7 +4,7 @@ use crate::machine::Machine;
 use calma_isolate::Kept;
 use calma_isolate::order::{Level, Order, Phase, State};
 use calma_isolate::preflight::{Concern, Weight};
-use calma_isolate::preview::Preview;
+use calma_isolate::preview::{Arrival, Preview};
 use calma_isolate::verdict::{Verdict, Way};
 use calma_views::text::wrap;
 use serde_json::json;
@@ -50,6 +50,11 @@ pub(crate) fn plan(machine: &Machine<'_>, preview: &Preview, order: &Order, host
         out.push_str(&wrap("  Stays        ", &kept.to_string()));
     }
     out.push_str(&wrap("  Stays        ", "loopback, and what both ends of are inside this host"));
+    if let Some(beat) = &order.beat {
+        let words =
+            format!("one datagram a second to {}, which tells a witness there that the guard lives", beat.to);
+        out.push_str(&wrap("  Stays        ", &words));
+    }
     let ports: Vec<String> = preview.listening.iter().map(u16::to_string).collect();
     if !ports.is_empty() {
         out.push_str(&wrap(
@@ -65,21 +70,43 @@ pub(crate) fn plan(machine: &Machine<'_>, preview: &Preview, order: &Order, host
         "               ",
         "name lookups, updates, mail, remote logs and backups, the cloud's metadata; users see timeouts",
     ));
+    let restart =
+        if order.after_restart { "a restart does not open it" } else { "a restart opens it as well" };
     let back = match (order.level, order.trial) {
-        (Level::LinksDown, _) => "with calma release, at the console; a restart opens it as well".to_owned(),
+        (Level::LinksDown, _) => format!("with calma release, at the console; {restart}"),
         (_, 0) => {
-            "with calma release; there is no trial, since you sit at a console; a restart opens it as well"
-                .to_owned()
+            format!("with calma release; there is no trial, since you sit at a console; {restart}")
         }
         (_, seconds) => format!(
             "by itself after {seconds} s, exactly as it was, unless you confirm over a new connection; after that with \
-             calma release, or at a restart"
+             calma release; {restart}"
         ),
     };
     out.push_str(&wrap("  Comes back   ", &back));
+    let trial = order.trial > 0 && order.level == Level::Filtered;
+    if trial && (order.without_owner || preview.owner == Some(false)) {
+        out.push_str(&wrap(
+            "               ",
+            "this kernel does not take rules away with their guard (Linux 5.12 does): a second guardian opens when the guard \
+             ends during the trial; if both are ended at once it stays closed, with your session, until calma release",
+        ));
+    }
+    if order.after_restart {
+        out.push_str(&wrap(
+            "  Writes       ",
+            "once confirmed: /etc/systemd/system/calma-isolation.service and a copy of calma in /var/lib/calma/isolation; a \
+             release removes both. After a restart an address by DHCP may not come: have a console, or a fixed address",
+        ));
+    }
     out.push_str(&wrap(
         "  Not undone   ",
-        "once you confirm, connections that are not kept end (also of programs that would rather keep them)",
+        if trial {
+            "once you confirm, connections that are not kept end (also of programs that would rather keep them), and \
+             foreign programs at devices are put out of action until a release"
+        } else {
+            "connections that are not kept end at once (also of programs that would rather keep them); foreign programs \
+             at devices are put out of action until a release"
+        },
     ));
     for one in &preview.closed {
         out.push_str(&wrap("  Not reached  ", one));
@@ -137,6 +164,9 @@ pub(crate) fn verdict(machine: &Machine<'_>, ways: &[Way], order: &Order, now: &
         let names: Vec<&str> = these.iter().map(|way| way.way.as_str()).collect();
         out.push_str(&wrap(&format!("  {}: ", capital(verdict.words())), &names.join(", ")));
     }
+    for gap in now.already.iter().flat_map(|(state, _)| &state.gaps) {
+        out.push_str(&wrap("  Not cut: ", gap));
+    }
     out.push('\n');
     let level = match order.level {
         Level::Filtered => {
@@ -150,6 +180,11 @@ pub(crate) fn verdict(machine: &Machine<'_>, ways: &[Way], order: &Order, now: &
     };
     out.push_str(&wrap("  ", level));
     out.push('\n');
+    if let (Machine::At(..), Some(beat), Arrival::Through(one)) = (machine, &order.beat, &now.arrival) {
+        let kept = address(&one.kept());
+        let words = format!("calma witness --host {} --kept {kept} --key {}", one.local, beat.key);
+        out.push_str(&wrap("  ", &format!("To notice from here on when its guard is gone: {words}")));
+    }
     let (state, command) = (now.already.as_ref().map(|(state, _)| state), machine.command());
     match (order.trial, state) {
         (0, _) => out.push_str(&wrap("  Next: ", &format!("stop what was found: {command} contain"))),
@@ -216,7 +251,10 @@ pub(crate) fn status(machine: &Machine<'_>, preview: &Preview, json: bool) -> St
         };
         return format!(
             "{}\n",
-            json!({ "type": "isolation", "isolated": state.is_some(), "guard": alive, "state": state })
+            json!({
+                "type": "isolation", "isolated": state.is_some() && (alive || preview.stands), "guard": alive,
+                "state": state,
+            })
         );
     }
     let command = machine.command();
@@ -231,9 +269,13 @@ pub(crate) fn status(machine: &Machine<'_>, preview: &Preview, json: bool) -> St
     let mut out = String::from("\n");
     let how = match (state.phase, alive) {
         (Phase::Trial, true) => "Closed on trial",
+        (Phase::Trial, false) if preview.stands => {
+            "Closed on trial, but its guard is gone: it stays closed until you release it"
+        }
         (Phase::Trial, false) => "The trial ended without its guard; the kernel opened it",
         (Phase::Held, true) => "Closed, and held",
-        (Phase::Held, false) => "Closed by tables that outlive their guard, which is gone",
+        (Phase::Held, false) if preview.stands => "Closed by tables that outlive their guard, which is gone",
+        (Phase::Held, false) => "Open: its guard is gone, and tables that should outlive it are gone too",
     };
     out.push_str(&wrap(
         "  ",
@@ -241,6 +283,9 @@ pub(crate) fn status(machine: &Machine<'_>, preview: &Preview, json: bool) -> St
     ));
     for kept in &state.order.kept {
         out.push_str(&wrap("  Stays: ", &kept.to_string()));
+    }
+    if preview.after_restart {
+        out.push_str(&wrap("  ", "A unit keeps it isolated after a restart too."));
     }
     for port in &state.open {
         out.push_str(&wrap("  Open to everybody: ", &format!("port {port}")));

@@ -6,9 +6,10 @@ use crate::{paper, places, show};
 use calma_case::{ExportForm, ExportOptions};
 use calma_host::{Host as _, Live};
 use calma_isolate::Kept;
+use calma_isolate::beat::{Key, NoBeat};
 use calma_isolate::canary::Offset;
 use calma_isolate::witness::proof::{Proof, Question, Weighed, weigh};
-use calma_isolate::witness::{Class, Counts, Interval, Options, Part, place, row};
+use calma_isolate::witness::{Class, Counts, Hush, Interval, Options, Part, Silence, place, row};
 use calma_record::Text;
 use calma_recovery::Attestation;
 use calma_views::text::wrap;
@@ -43,7 +44,13 @@ pub(crate) fn run(arguments: &Witness) -> anyhow::Result<Exit> {
     let kept: Vec<Kept> = kept.collect::<Result<_, _>>()?;
     let names = found.suspect.names();
     let suspect = if names.is_empty() { "everything that comes in".to_owned() } else { names.join(", ") };
-    let options = Options { kept, buffer: arguments.buffer, port: arguments.port, ..Options::at(found) };
+    let key = match &arguments.key {
+        None => Key::new(),
+        Some(word) => Some(word.parse().map_err(|error: NoBeat| {
+            Refusal::wrong_use(error.to_string(), "calma witness --key KEY, with the key of that isolation")
+        })?),
+    };
+    let options = Options { kept, key, buffer: arguments.buffer, port: arguments.port, ..Options::at(found) };
     let (name, case) = (options.place.name.clone(), places::witness(arguments)?);
     let begun = host.clock().now();
     let mut attestation =
@@ -60,34 +67,39 @@ pub(crate) fn run(arguments: &Witness) -> anyhow::Result<Exit> {
             "type": "run", "schema": calma_views::json::SCHEMA, "tool": "calma", "version": env!("CARGO_PKG_VERSION"),
             "host": suspect, "started": begun, "case": show::path(case.folder()), "command": ["witness"],
             "interface": name, "hears": attestation.witness().hears().to_string(), "notes": notes,
+            "key": key.map(|key| key.to_string()),
         });
         show::print(&format!("{line}\n"));
     }
     notes.iter().for_each(|note| eprint!("{}", wrap("  ", note)));
+    if let Some(key) = key.filter(|_| arguments.key.is_none()) {
+        let words = format!("isolate it with --witness ADDR/{key}, where ADDR is this machine as it sees it");
+        eprint!("{}", wrap("  ", &format!("So that it is noticed here when the guard is gone: {words}")));
+    }
     let began = Instant::now();
     let end = arguments.seconds.map(|seconds| began + Duration::from_secs(seconds));
-    let mut intervals = Vec::new();
+    let (mut intervals, mut hush) = (Vec::new(), Hush::default());
     let mut progress = Moving::default();
     while !stop.load(Ordering::Relaxed) && end.is_none_or(|end| Instant::now() < end) {
         let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
         std::thread::sleep(left.min(Duration::from_millis(200)));
-        take(attestation.write()?, arguments.json, &mut intervals);
+        take(attestation.write()?, arguments.json, &mut intervals, &mut hush);
         progress.show(&format!("Hearing {name}: {}", in_short(&attestation.snapshot())));
     }
     progress.clear();
     let seconds = began.elapsed().as_secs_f64();
     let (counts, last, seal) = attestation.end()?;
-    take(last, arguments.json, &mut intervals);
+    take(last, arguments.json, &mut intervals, &mut hush);
     let weighed = judged(&intervals);
     if let Some(file) = &arguments.out {
         let form = ExportOptions { form: ExportForm::Tar, secrets: false };
         paper::hand_on(file, |to| case.export(to, form).map_err(std::io::Error::other))?;
     }
     if arguments.json {
-        show::print(&format!("{}\n", end_line(&weighed, &counts, &seal.phrase, seconds)));
+        show::print(&format!("{}\n", end_line(&weighed, &counts, &hush, &seal.phrase, seconds)));
     } else {
         let folder = show::path(case.folder());
-        show::print(&screen(&weighed, &suspect, &name, &seal.phrase, &folder, seconds));
+        show::print(&screen(&weighed, &hush, &suspect, &name, &seal.phrase, &folder, seconds));
     }
     Ok(match weighed.proof {
         Proof::Silent => Exit::Done,
@@ -97,8 +109,11 @@ pub(crate) fn run(arguments: &Witness) -> anyhow::Result<Exit> {
 }
 
 /// Prints and keeps intervals. Of a long watch the counts matter, not each quiet interval.
-fn take(closed: Vec<Interval>, json: bool, intervals: &mut Vec<Interval>) {
+fn take(closed: Vec<Interval>, json: bool, intervals: &mut Vec<Interval>, hush: &mut Hush) {
     for interval in closed {
+        if let Some(silence) = hush.take(&interval) {
+            eprint!("\r\u{1b}[K{}", wrap("  ", &fell(&silence)));
+        }
         if json && let Ok(serde_json::Value::Object(mut line)) = serde_json::to_value(row(&interval)) {
             line.insert("type".to_owned(), "interval".into());
             show::print(&format!("{}\n", serde_json::Value::Object(line)));
@@ -107,12 +122,23 @@ fn take(closed: Vec<Interval>, json: bool, intervals: &mut Vec<Interval>) {
     }
 }
 
-/// The whole time, by this machine's own clock.
+/// That the guard fell silent, in words.
+fn fell(silence: &Silence) -> String {
+    let until = silence.to.map_or_else(String::new, |to| format!(" until {to}"));
+    format!(
+        "The guard fell silent at {}{until}: it was ended, it is cut off, or the isolation was released.",
+        silence.from
+    )
+}
+
+/// The whole time, by this machine's own clock. Where the guard gave signs of life, no more is claimed than up to the last
+/// one.
 fn judged(intervals: &[Interval]) -> Weighed {
     let offset = Offset { ahead: 0, give_or_take: 0 };
     let from = intervals.first().map(|one| one.from).unwrap_or_default();
     let to = intervals.last().map(|one| one.to).unwrap_or_default();
-    weigh(intervals, &Question { from, to, offset, upkeep: true, alive: false })
+    let alive = intervals.iter().any(|one| one.counts.beats > 0);
+    weigh(intervals, &Question { from, to, offset, upkeep: true, alive })
 }
 
 fn in_short(counts: &Counts) -> String {
@@ -120,7 +146,15 @@ fn in_short(counts: &Counts) -> String {
     format!("{leaks} frames that should not be there, {kept} of your session, {upkeep} of the link")
 }
 
-fn end_line(weighed: &Weighed, counts: &Counts, phrase: &str, seconds: f64) -> serde_json::Value {
+fn end_line(
+    weighed: &Weighed,
+    counts: &Counts,
+    hush: &Hush,
+    phrase: &str,
+    seconds: f64,
+) -> serde_json::Value {
+    let silent: Vec<_> =
+        hush.all().iter().map(|one| serde_json::json!({ "from": one.from, "to": one.to })).collect();
     let proof = match weighed.proof {
         Proof::Silent => "silent",
         Proof::Heard => "heard",
@@ -131,12 +165,13 @@ fn end_line(weighed: &Weighed, counts: &Counts, phrase: &str, seconds: f64) -> s
     serde_json::json!({
         "type": "end", "proof": proof, "from": weighed.from, "to": weighed.to, "why": weighed.why,
         "leaks": counts.of(Part::Leak), "kept": counts.of(Part::Kept), "upkeep": counts.of(Part::Upkeep),
-        "canaries": counts.canaries.len(), "by": by, "seconds": (seconds * 10.0).round() / 10.0, "phrase": phrase,
+        "canaries": counts.canaries.len(), "beats": counts.beats, "silent": silent, "by": by, "seconds": (seconds * 10.0).round() / 10.0, "phrase": phrase,
     })
 }
 
 fn screen(
     weighed: &Weighed,
+    hush: &Hush,
     suspect: &str,
     interface: &Text,
     phrase: &str,
@@ -156,6 +191,15 @@ fn screen(
         Proof::Heard => wrap("  ", &format!("Something got out: {} frames.", counts.of(Part::Leak))),
         Proof::NotProven => wrap("  ", &format!("Not proven: {}.", weighed.why.join("; "))),
     });
+    for silence in hush.all() {
+        text.push_str(&wrap("  ", &fell(&silence)));
+    }
+    if hush.began() {
+        text.push_str(&wrap(
+            "  ",
+            &format!("Said for the time up to {}, its last sign of life.", weighed.to),
+        ));
+    }
     text.push('\n');
     for (class, tally) in counts.by.iter().filter(|(class, _)| class.part() == Part::Leak) {
         text.push_str(&wrap(&format!("  {:>9}  ", tally.frames), class.words()));

@@ -4,7 +4,7 @@ use super::{Guard, Held, Saved, at_console};
 use crate::order::{Level, Order, Phase, State};
 use crate::rules::{self, Wanted};
 use crate::survey::{Place, Survey};
-use crate::world::{Door, World};
+use crate::world::World;
 use calma_host::HostError;
 use calma_record::Text;
 use calma_record::step::ProcessName;
@@ -15,6 +15,9 @@ use std::collections::BTreeMap;
 const NAMES: [&str; 4] = ["calma", "calma-guard", "calma-isolation", "calma-cut"];
 /// The names of the tables that outlive the guard.
 const LASTING: [&str; 4] = ["calma-held", "calma-lasting", "calma-isolation-held", "calma-cut-held"];
+
+/// How a gap of the trial alone is told.
+pub(super) const UNTIL: &str = "until you confirm";
 
 /// Why nothing was closed. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +47,12 @@ pub enum NotClosed {
         /// The namespace.
         file: Text,
     },
+    /// What is about to be done can not be written down.
+    #[error("what is about to be done can not be written down: {why}")]
+    Promise {
+        /// Why.
+        why: String,
+    },
     /// A link stays up.
     #[error("a link of {file} can not be taken down: {source}")]
     Link {
@@ -55,7 +64,8 @@ pub enum NotClosed {
 }
 
 impl<'a> Guard<'a> {
-    /// Closes. What was done before a failure is taken back: the doors go, and the kernel opens again.
+    /// Closes. What was done before a failure is taken back. `promise` is given what will be, while nothing is in force yet:
+    /// whoever finds the host after a crash must know which tables are calma's.
     ///
     /// # Errors
     /// With the reason; then nothing is closed.
@@ -64,6 +74,7 @@ impl<'a> Guard<'a> {
         order: Order,
         boot: Text,
         guard: ProcessName,
+        promise: &mut dyn FnMut(&Self) -> std::io::Result<()>,
     ) -> Result<Self, NotClosed> {
         let survey = world.survey();
         let wanted = Wanted {
@@ -71,10 +82,12 @@ impl<'a> Guard<'a> {
             open: Vec::new(),
             leases: order.leases.clone(),
             link_types: order.link_types.clone(),
+            beat: order.beat.map(|beat| beat.to),
             egress: world.egress(),
+            owner: world.owner() && !order.without_owner,
         };
         let mut held = BTreeMap::new();
-        for place in survey.leading_out() {
+        for place in to_close(&survey, &order) {
             match new(world, place, &wanted) {
                 Err(NotClosed::Door { source, .. }) if source.is_missing() => {}
                 other => drop(held.insert(place.inode, other?)),
@@ -85,10 +98,6 @@ impl<'a> Guard<'a> {
         }
         // At a console nothing is to open by itself: the tables outlive the guard from the start.
         let lasting = at_console(&order);
-        for one in held.values_mut() {
-            let name = one.name.clone();
-            put(one, &name, false)?;
-        }
         let now = world.now();
         let ends = if lasting { 0 } else { now.saturating_add(order.trial.saturating_mul(1000)) };
         let state = State {
@@ -102,53 +111,91 @@ impl<'a> Guard<'a> {
             order,
             ..State::default()
         };
-        let mut guard = Self { world, wanted, held, state, seen: now, saved: Saved::default() };
-        if guard.state.order.level == Level::LinksDown {
-            guard.links_down()?;
+        let (saved, said) = (Saved::default(), Vec::new());
+        let mut guard = Self { world, wanted, held, state, seen: now, looked: now, window: 0, saved, said };
+        match guard.enforce(&survey, promise) {
+            Ok(()) => Ok(guard),
+            Err(why) => {
+                drop(guard.open());
+                Err(why)
+            }
         }
-        for one in guard.held.values_mut() {
-            one.programs = one.door.programs().unwrap_or_default().into_iter().collect();
-        }
-        if lasting {
-            guard.make_lasting()?;
-        }
-        Ok(guard)
     }
 
-    /// Puts tables that outlive the guard beside its own.
-    pub(super) fn make_lasting(&mut self) -> Result<(), NotClosed> {
+    /// Everything from the promise to the last table. Whoever calls it takes back what was done before a failure.
+    fn enforce(
+        &mut self,
+        survey: &Survey,
+        promise: &mut dyn FnMut(&Self) -> std::io::Result<()>,
+    ) -> Result<(), NotClosed> {
+        let links_down = self.state.order.level == Level::LinksDown;
+        if links_down {
+            self.save_networks()?;
+        }
+        promise(self).map_err(|error| NotClosed::Promise { why: error.to_string() })?;
+        self.state.closed = self.world.now();
         for one in self.held.values_mut() {
-            lasting(one)?;
+            put(one)?;
+        }
+        let closed = self.world.now();
+        self.window = closed.saturating_sub(self.state.closed);
+        (self.state.closed, self.seen, self.looked) = (closed, closed, closed);
+        // Not before all are in force: it takes time.
+        self.held.values_mut().for_each(|one| remember(one, false));
+        if links_down {
+            self.links_down()?;
+        }
+        for one in self.held.values_mut() {
+            one.programs = one.door.programs().unwrap_or_default().into_iter().collect();
+        }
+        if at_console(&self.state.order) {
+            self.make_lasting()?;
+            // Nobody will confirm: what waits for that elsewhere is done now. The addresses are those of before the links
+            // went down, which takes some away.
+            self.said = self.detach();
+            let ended = self.end_connections(survey);
+            self.said.push(ended);
+        } else {
+            let programs = self.held.values().flat_map(|held| &held.programs);
+            let until = programs.map(|one| {
+                format!(
+                    "program {} stays on {} ({}) {UNTIL}: what it lets out is not cut before",
+                    one.program, one.name, one.hook
+                )
+            });
+            let until: Vec<String> = until.collect();
+            self.state.gaps.extend(until);
         }
         Ok(())
     }
 
-    /// Level 2: saves the network of every namespace, turns radios off and takes the links down.
-    fn links_down(&mut self) -> Result<(), NotClosed> {
+    /// Puts tables that outlive the guard beside its own.
+    pub(super) fn make_lasting(&mut self) -> Result<(), NotClosed> {
+        self.held.values_mut().try_for_each(lasting)
+    }
+
+    /// What a release puts back, also one that finds no guard any more.
+    fn save_networks(&mut self) -> Result<(), NotClosed> {
         for (inode, one) in &mut self.held {
             let refused = |source| NotClosed::Link { file: one.file.clone(), source };
             let saved = one.door.saved().map_err(refused)?;
             self.saved.networks.insert(*inode, saved);
         }
+        Ok(())
+    }
+
+    /// Level 2: turns radios off and takes the links down.
+    fn links_down(&mut self) -> Result<(), NotClosed> {
         match self.world.radios_off() {
             Ok(were) => self.saved.radios = were,
             Err(error) => self.state.gaps.push(format!("radios could not be turned off: {}", error.why())),
         }
-        let mut failed = None;
         for one in self.held.values_mut() {
             let devices: Vec<u32> = one.devices.keys().copied().collect();
-            if let Err(source) = one.door.down(&devices) {
-                failed = Some(NotClosed::Link { file: one.file.clone(), source });
-                break;
-            }
+            let refused = |source| NotClosed::Link { file: one.file.clone(), source };
+            one.door.down(&devices).map_err(refused)?;
         }
-        match failed {
-            None => Ok(()),
-            Some(why) => {
-                drop(self.up_again());
-                Err(why)
-            }
-        }
+        Ok(())
     }
 
     /// What a release, also one without this guard, needs to make the network as it was.
@@ -157,38 +204,52 @@ impl<'a> Guard<'a> {
     }
 }
 
+/// The namespaces that are closed: those from which something leads out, and at the start of a system its own, in which something
+/// soon will.
+pub(super) fn to_close<'a>(survey: &'a Survey, order: &Order) -> impl Iterator<Item = &'a Place> + use<'a> {
+    let restarted = order.restarted;
+    survey.places.iter().filter(move |place| place.outward().next().is_some() || restarted && place.own)
+}
+
 /// A namespace with its door and its tables, not in force yet.
 pub(super) fn new(world: &dyn World, place: &Place, wanted: &Wanted) -> Result<Held, NotClosed> {
     let file = place.file.clone();
     let mut door = world.door(place).map_err(|source| NotClosed::Door { file: file.clone(), source })?;
-    let name = free(door.as_mut(), &NAMES).ok_or_else(|| NotClosed::Names { file: file.clone() })?;
-    let lasting = String::new();
+    let taken = door.tables().unwrap_or_default();
+    let free = |names: &[&str]| {
+        let name = names.iter().find(|name| !taken.iter().any(|(_, taken)| *taken == ***name));
+        name.map(|name| (*name).to_owned()).ok_or(NotClosed::Names { file: file.clone() })
+    };
+    let (name, lasting) = (free(&NAMES)?, free(&LASTING)?);
+    let (stays, owned) = (false, wanted.owner);
     let devices = place.outward().map(|device| (device.link.index, device.link.name.clone())).collect();
     let tables = rules::tables(place, wanted);
-    Ok(Held { door, file, name, lasting, tables, devices, programs: Default::default() })
-}
-
-/// The first of these names that no table has.
-fn free(door: &mut dyn Door, names: &[&str]) -> Option<String> {
-    let taken = door.tables().unwrap_or_default();
-    let name = names.iter().find(|name| !taken.iter().any(|(_, taken)| *taken == **name));
-    name.map(|name| (*name).to_owned())
+    let (prints, programs) = (BTreeMap::new(), Default::default());
+    Ok(Held { door, file, name, lasting, stays, owned, tables, prints, devices, programs })
 }
 
 /// Puts a namespace's tables into force.
-pub(super) fn put(held: &mut Held, name: &str, lasting: bool) -> Result<(), NotClosed> {
-    let done = held.door.close(name, &held.tables, lasting);
+pub(super) fn put(held: &mut Held) -> Result<(), NotClosed> {
+    let done = held.door.close(&held.name, &held.tables, !held.owned);
     done.map_err(|source| NotClosed::Filter { file: held.file.clone(), source })
 }
 
 /// The same under a name that outlives the guard.
 pub(super) fn lasting(held: &mut Held) -> Result<(), NotClosed> {
-    if held.lasting.is_empty() {
-        let name = free(held.door.as_mut(), &LASTING);
-        held.lasting = name.ok_or_else(|| NotClosed::Names { file: held.file.clone() })?;
+    let done = held.door.close(&held.lasting, &held.tables, true);
+    done.map_err(|source| NotClosed::Filter { file: held.file.clone(), source })?;
+    held.stays = true;
+    remember(held, true);
+    Ok(())
+}
+
+/// Remembers what is in the tables now.
+pub(super) fn remember(held: &mut Held, lasting: bool) {
+    let name = if lasting { &held.lasting } else { &held.name };
+    match held.door.print(name) {
+        Ok(print) => drop(held.prints.insert(name.clone(), print)),
+        Err(_) => drop(held.prints.remove(name)),
     }
-    let name = held.lasting.clone();
-    put(held, &name, true)
 }
 
 /// What is not cut, or not known to be.

@@ -1,8 +1,10 @@
 //! Confirming: a person has come back through a new connection, so it stays, and what is left connected is ended.
 
 use super::Guard;
+use super::closing::UNTIL;
 use super::watching::own_addresses;
 use crate::order::Phase;
+use crate::survey::Survey;
 use crate::world::{Connected, Door};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -31,6 +33,10 @@ impl Guard<'_> {
             });
         }
         if let Err(why) = self.make_lasting() {
+            // What was to stay must not outlive a trial that goes on.
+            for held in self.held.values_mut().filter(|held| held.stays) {
+                held.stays = held.door.open(&held.lasting).is_err();
+            }
             return Err(NotConfirmed {
                 why: format!("it can not be made to stay: {why}"),
                 instead: "look with calma isolate --status; the trial goes on".to_owned(),
@@ -38,21 +44,24 @@ impl Guard<'_> {
         }
         self.state.phase = Phase::Held;
         self.state.ends = 0;
+        self.state.gaps.retain(|gap| !gap.contains(UNTIL));
         let mut says = self.detach();
-        says.push(self.end_connections());
+        let survey = self.world.survey();
+        says.push(self.end_connections(&survey));
         Ok(says)
     }
 
     /// Takes foreign programs off the way of packets.
-    fn detach(&mut self) -> Vec<String> {
+    pub(super) fn detach(&mut self) -> Vec<String> {
         let mut says = Vec::new();
         for held in self.held.values_mut() {
             for program in std::mem::take(&mut held.programs) {
                 match held.door.detach(&program) {
-                    Ok(()) => says.push(format!(
-                        "program {} taken off {} ({})",
-                        program.program, program.name, program.hook
-                    )),
+                    Ok(()) => {
+                        let name = format!("{} ({})", program.name, program.hook);
+                        self.state.off.push(format!("program {} on {name}", program.program));
+                        says.push(format!("program {} taken off {name}", program.program));
+                    }
                     Err(error) => {
                         let gap = format!(
                             "program {} stays on {} ({}): {}; what it lets out is not cut: take the links down (level 2)",
@@ -73,9 +82,8 @@ impl Guard<'_> {
 
     /// Ends every connection that leads out of this host and is not kept. Listeners stay, and so does what both ends of are
     /// here. This can not be taken back.
-    fn end_connections(&mut self) -> String {
-        let survey = self.world.survey();
-        let own = own_addresses(&survey);
+    pub(super) fn end_connections(&mut self, survey: &Survey) -> String {
+        let own = own_addresses(survey);
         let (mut ended, mut left) = (0_u64, Vec::new());
         let kept = self.wanted.kept.clone();
         let mut end = |door: &mut dyn Door| {

@@ -18,9 +18,9 @@ impl Guard<'_> {
         let mut lacking = self.up_again();
         for held in self.held.values_mut() {
             lacking.extend(held.door.attach_again());
-            let names = [held.name.clone(), held.lasting.clone()];
-            for name in names.iter().filter(|name| !name.is_empty()) {
-                match held.door.open(name) {
+            let lasting = held.stays.then(|| held.lasting.clone());
+            for name in std::iter::once(held.name.clone()).chain(lasting) {
+                match held.door.open(&name) {
                     Err(error) if !error.is_missing() => {
                         lacking.push(format!(
                             "the tables {name} of {} are still there: {}",

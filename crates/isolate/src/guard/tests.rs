@@ -24,6 +24,7 @@ struct Inside {
     ended: Vec<u64>,
     down: Vec<u32>,
     refuses: bool,
+    refuses_lasting: bool,
 }
 
 /// A world of values.
@@ -31,6 +32,8 @@ struct Values {
     survey: RefCell<Survey>,
     inside: BTreeMap<u64, Arc<Mutex<Inside>>>,
     now: Rc<Cell<u64>>,
+    old_kernel: Cell<bool>,
+    no_record: Cell<bool>,
 }
 
 struct ValueDoor(Arc<Mutex<Inside>>);
@@ -51,7 +54,7 @@ impl Drop for ValueDoor {
 impl Door for ValueDoor {
     fn close(&mut self, name: &str, tables: &[Table], lasting: bool) -> Result<(), HostError> {
         let mut inside = self.0.lock().unwrap();
-        if inside.refuses {
+        if inside.refuses || lasting && inside.refuses_lasting {
             return Err(refused());
         }
         inside.tables.insert(name.to_owned(), (tables.to_vec(), lasting));
@@ -69,6 +72,10 @@ impl Door for ValueDoor {
             tables.iter().map(|table| (table.family, Text::from(name.as_str())))
         });
         Ok(own.chain(inside.others.iter().map(|name| (Family::Inet, name.clone()))).collect())
+    }
+
+    fn print(&mut self, name: &str) -> Result<Digest, HostError> {
+        Ok(Digest::of(format!("{:?}", self.0.lock().unwrap().tables.get(name)).as_bytes()))
     }
 
     fn told(&mut self) -> Vec<Told> {
@@ -135,6 +142,10 @@ impl World for Values {
         true
     }
 
+    fn owner(&self) -> bool {
+        !self.old_kernel.get()
+    }
+
     fn forget_tracked(&self, _: &Place) -> Result<(), HostError> {
         Ok(())
     }
@@ -145,6 +156,10 @@ impl World for Values {
 
     fn radios_on(&self, _: &Value) -> Result<(), HostError> {
         Ok(())
+    }
+
+    fn clock(&self) -> calma_record::Timestamp {
+        calma_record::Timestamp::default()
     }
 
     fn now(&self) -> u64 {
@@ -180,6 +195,8 @@ fn values() -> Values {
         survey: RefCell::new(Survey { places, closed: Vec::new() }),
         inside: inside.into_iter().collect(),
         now: Rc::new(Cell::new(1000)),
+        old_kernel: Cell::new(false),
+        no_record: Cell::new(false),
     }
 }
 
@@ -203,7 +220,18 @@ fn order(trial: u64) -> Order {
 }
 
 fn close(world: &Values, trial: u64) -> Result<Guard<'_>, NotClosed> {
-    Guard::close(world, order(trial), "boot".into(), ProcessName::default())
+    close_by(world, order(trial))
+}
+
+/// Closes, and sees that nothing is in force before it is on record.
+fn close_by(world: &Values, order: Order) -> Result<Guard<'_>, NotClosed> {
+    let mut promise = |guard: &Guard<'_>| {
+        let cuts = guard.state().cuts;
+        assert!(cuts.iter().all(|cut| !cut.table.is_empty() && !cut.lasting.is_empty()));
+        assert!(cuts.iter().all(|cut| world.names(cut.inode).is_empty()), "in force before it is on record");
+        if world.no_record.get() { Err(std::io::Error::other("no space")) } else { Ok(()) }
+    };
+    Guard::close(world, order, "boot".into(), ProcessName::default(), &mut promise)
 }
 
 fn connection(cookie: u64, local: u16, remote: &str) -> Connected {
@@ -245,11 +273,13 @@ fn it_stays_once_somebody_came_back_and_what_is_connected_ends() {
     world.at(1).programs = vec![Attached { device: 2, program: 7, ..Default::default() }];
     let mut guard = close(&world, 60).unwrap();
     assert_eq!(world.at(1).programs.len(), 1, "nothing that could not be put back is touched on trial");
+    assert!(guard.state().gaps[0].contains("program 7 stays"));
     let no = guard.confirm("10.0.0.1 5 22").unwrap_err();
     assert!(no.instead.contains("anew") && world.at(1).ended.is_empty());
     let says = guard.confirm("10.0.0.1 6 22").unwrap();
     assert_eq!((world.at(1).ended.clone(), world.at(2).ended.clone()), (vec![2, 3], vec![5]));
     assert!(world.at(1).programs.is_empty() && says.last().unwrap().starts_with("3 connections"));
+    assert!(guard.state().gaps.is_empty());
     world.now.set(999_999);
     assert!(!guard.ended_by_itself());
     drop(guard);
@@ -312,7 +342,7 @@ fn all_is_closed_or_nothing_and_names_of_others_are_left_alone() {
 fn at_a_console_it_outlives_its_guard_at_once_and_links_come_back() {
     let world = values();
     let order = Order { level: Level::LinksDown, ..order(0) };
-    let mut guard = Guard::close(&world, order, "boot".into(), ProcessName::default()).unwrap();
+    let mut guard = close_by(&world, order).unwrap();
     assert_eq!((guard.left(), world.names(1)), (None, vec!["calma".to_owned(), "calma-held".to_owned()]));
     assert_eq!(world.at(1).down, [2]);
     assert!(guard.to_put_back()["networks"]["1"].is_string());
@@ -334,4 +364,99 @@ fn a_port_is_opened_to_everybody_and_the_rest_stays_closed() {
             .count()
     };
     assert!(open(&world.at(1).tables["calma"].0) > 0 && open(&world.at(1).tables["calma-held"].0) > 0);
+}
+
+#[test]
+fn at_a_console_programs_and_connections_go_at_once() {
+    for level in [Level::Filtered, Level::LinksDown] {
+        let world = values();
+        world.at(1).connected = vec![
+            connection(1, 22, "10.0.0.1"),
+            connection(2, 22, "10.0.0.9"),
+            connection(3, 40001, "10.0.0.2"),
+        ];
+        world.at(2).connected = vec![connection(5, 1, "198.51.100.1")];
+        world.at(1).programs = vec![Attached { device: 2, program: 7, ..Default::default() }];
+        let guard = close_by(&world, Order { level, ..order(0) }).unwrap();
+        assert_eq!(guard.state().phase, Phase::Held);
+        assert!(world.at(1).programs.is_empty());
+        assert_eq!((world.at(1).ended.clone(), world.at(2).ended.clone()), (vec![2], vec![5]));
+        let said = guard.said().join("; ");
+        assert!(said.contains("program 7") && said.contains("2 connections ended"), "{said}");
+    }
+    // One that is held fast is a gap.
+    let world = values();
+    world.at(1).programs = vec![Attached { device: 2, program: 7, ..Default::default() }];
+    world.at(1).held_fast = true;
+    let guard = close_by(&world, order(0)).unwrap();
+    assert!(guard.state().gaps.iter().any(|gap| gap.contains("level 2")), "{:?}", guard.state().gaps);
+}
+
+#[test]
+fn what_fails_half_way_leaves_nothing_behind() {
+    let world = values();
+    world.no_record.set(true);
+    assert!(matches!(close(&world, 60), Err(NotClosed::Promise { .. })));
+    assert!(world.names(1).is_empty());
+    world.no_record.set(false);
+    // The tables that are to stay are refused in the second namespace: at a console links come up again, and in a trial
+    // nothing is left that would outlive it.
+    world.survey.borrow_mut().places[1] = place(2, &[(2, Leads::Outward)]);
+    world.at(2).refuses_lasting = true;
+    let down = Order { level: Level::LinksDown, ..order(0) };
+    assert!(matches!(close_by(&world, down), Err(NotClosed::Filter { .. })));
+    assert!(world.names(1).is_empty() && world.at(1).down.is_empty());
+    let mut guard = close(&world, 60).unwrap();
+    assert!(guard.confirm("").is_err());
+    assert_eq!((world.names(1), guard.state().phase), (vec!["calma".to_owned()], Phase::Trial));
+}
+
+#[test]
+fn without_owners_another_process_must_open_until_somebody_came_back() {
+    let world = values();
+    world.old_kernel.set(true);
+    let mut guard = close(&world, 60).unwrap();
+    assert!(guard.needs_second());
+    // Anybody may change such tables: they are put there again.
+    world.at(1).tables.clear();
+    world.at(1).told = vec![Told::Filter];
+    assert!(guard.listen());
+    assert_eq!(world.names(1), ["calma"]);
+    let left = guard.state();
+    drop(guard);
+    assert_eq!(world.names(1), ["calma"], "nobody has opened yet");
+    assert!(crate::start::open(&world, &left).is_empty() && world.names(1).is_empty());
+    let mut guard = close(&world, 60).unwrap();
+    guard.confirm("").unwrap();
+    assert!(!guard.needs_second());
+    drop(guard);
+    assert_eq!(world.names(1), ["calma", "calma-held"]);
+}
+
+#[test]
+fn what_somebody_did_with_a_stolen_socket_is_put_right_too() {
+    let world = values();
+    let mut guard = close(&world, 60).unwrap();
+    guard.confirm("").unwrap();
+    world.at(1).told = vec![Told::Own];
+    guard.listen();
+    assert_eq!(guard.incidents(), 0, "calma's own changes are no incident");
+    let whole = format!("{:?}", world.at(1).tables);
+    // A rule more in a chain, told as calma's own change.
+    if let Some((tables, _)) = world.at(1).tables.get_mut("calma") {
+        tables[0].chains[0].rules.push(crate::rules::Rule { name: "all".to_owned(), tests: Vec::new() });
+    }
+    world.at(1).told = vec![Told::Own];
+    world.now.set(1007);
+    guard.listen();
+    assert_eq!(format!("{:?}", world.at(1).tables), whole);
+    assert_eq!(guard.state().incidents[0].open, Some(7));
+    // Not told at all: open since everything was looked at last, however often programs were.
+    world.at(1).tables.clear();
+    world.now.set(2000);
+    guard.look_at_programs();
+    world.now.set(2050);
+    guard.look_again(false);
+    assert_eq!(format!("{:?}", world.at(1).tables), whole);
+    assert_eq!(guard.state().incidents[1].open, Some(1050));
 }

@@ -1,6 +1,6 @@
 //! Watching: what somebody changes is put right and written down.
 
-use super::{Guard, Held, closing};
+use super::{Guard, Held, INCIDENTS, closing};
 use crate::order::Phase;
 use crate::rules;
 use crate::survey::{Place, Survey};
@@ -19,24 +19,28 @@ impl Guard<'_> {
             match what {
                 Told::Lost => self
                     .happened("the kernel's messages came faster than they were read; all was checked", None),
-                Told::Filter => self.filter_changed(*inode),
+                Told::Filter => self.filter_changed(*inode, true),
+                Told::Own => self.filter_changed(*inode, false),
                 Told::Network => {}
             }
         }
-        if told.iter().any(|(told, _)| *told != Told::Filter) {
-            self.look_again();
+        if told.iter().any(|(told, _)| matches!(told, Told::Network | Told::Lost)) {
+            self.look_again(told.iter().all(|(told, _)| *told != Told::Lost));
         }
         !told.is_empty()
     }
 
     /// Somebody changed the packet filter of a namespace: calma's tables are put there again if one is missing; the lasting
     /// ones, which anybody may change, in any case.
-    fn filter_changed(&mut self, inode: u64) {
+    fn filter_changed(&mut self, inode: u64, others: bool) {
         let Some(held) = self.held.get_mut(&inode) else { return };
         let missing = missing(held);
         let file = held.file.clone();
         let mut failed = None;
-        if !missing.is_empty() || !held.lasting.is_empty() {
+        if missing.is_empty() && !others {
+            return;
+        }
+        if !missing.is_empty() || held.stays || !held.owned {
             failed = put_again(held).err();
         }
         let open = self.world.now().saturating_sub(self.seen);
@@ -44,10 +48,10 @@ impl Guard<'_> {
             self.happened(format!("the packet filter of {file} can not be put right: {why}"), Some(open));
         } else if !missing.is_empty() {
             let what = format!(
-                "calma's tables were removed from {file} ({}) and put there again",
+                "calma's tables were removed from {file}, or changed ({}), and put there again",
                 missing.join(", ")
             );
-            // The guard's own tables can not be removed while it lives: without them nothing else closed.
+            // The guard's own tables can not be removed while it lives, where the kernel knows owners.
             let own_gone =
                 missing.iter().any(|name| Some(name) == self.held.get(&inode).map(|held| &held.name));
             self.happened(what, own_gone.then_some(open));
@@ -59,12 +63,13 @@ impl Guard<'_> {
         }
     }
 
-    /// Looks at every namespace and device again, and closes what is new.
-    pub fn look_again(&mut self) {
+    /// Looks at every namespace and device again, and closes what is new: something of which the kernel just `told`, or what nobody
+    /// told of, which then may have been so since everything was looked at last.
+    pub fn look_again(&mut self, told: bool) {
         let survey = self.world.survey();
-        let now = self.world.now();
-        let open = now.saturating_sub(self.seen);
-        let places: BTreeMap<u64, &Place> = survey.leading_out().map(|place| (place.inode, place)).collect();
+        let open = self.world.now().saturating_sub(if told { self.seen } else { self.looked });
+        let places: BTreeMap<u64, &Place> =
+            closing::to_close(&survey, &self.state.order).map(|place| (place.inode, place)).collect();
         let gone: Vec<u64> = self.held.keys().filter(|inode| !places.contains_key(inode)).copied().collect();
         for inode in gone {
             // Its devices have gone elsewhere, or it has ended; where they are now, they are closed below.
@@ -80,8 +85,8 @@ impl Guard<'_> {
                 false => self.appeared(place, open),
             }
         }
-        self.programs(open);
-        self.seen = self.world.now();
+        self.programs(self.world.now().saturating_sub(self.seen));
+        (self.seen, self.looked) = (self.world.now(), self.world.now());
     }
 
     /// A namespace that was closed before: perhaps with other devices now.
@@ -89,7 +94,8 @@ impl Guard<'_> {
         let Some(held) = self.held.get_mut(&place.inode) else { return };
         let tables = rules::tables(place, &self.wanted);
         let missing = missing(held);
-        if tables == held.tables && missing.is_empty() {
+        let same = tables == held.tables;
+        if same && missing.is_empty() {
             return;
         }
         let devices: BTreeMap<u32, _> =
@@ -106,16 +112,20 @@ impl Guard<'_> {
             self.happened(format!("the packet filter of {file} can not be put right: {why}"), Some(open));
         } else if !new.is_empty() {
             self.happened(format!("{} appeared in {file} and was closed", new.join(", ")), Some(open));
-        } else if !missing.is_empty() {
-            self.happened(format!("calma's tables were removed from {file} and put there again"), Some(open));
+        } else if !missing.is_empty() && same {
+            let open = self.world.now().saturating_sub(self.looked);
+            self.happened(
+                format!("calma's tables were removed from {file}, or changed, and put there again"),
+                Some(open),
+            );
         }
     }
 
     /// A namespace from which something leads out now.
     fn appeared(&mut self, place: &Place, open: u64) {
         let made = closing::new(self.world, place, &self.wanted).and_then(|mut held| {
-            let name = held.name.clone();
-            closing::put(&mut held, &name, false)?;
+            closing::put(&mut held)?;
+            closing::remember(&mut held, false);
             if self.state.phase == Phase::Held {
                 closing::lasting(&mut held)?;
             }
@@ -155,6 +165,9 @@ impl Guard<'_> {
                     held.programs.insert(program);
                     news.push((format!("{name} appeared and can not be taken off: {}", error.why()), true));
                 } else {
+                    if self.state.off.len() < INCIDENTS {
+                        self.state.off.push(name.clone());
+                    }
                     news.push((format!("{name} appeared and was taken off"), true));
                 }
             }
@@ -189,16 +202,17 @@ impl Guard<'_> {
     }
 }
 
-/// Which of calma's tables of a namespace are not there.
+/// Which of calma's tables of a namespace are not there, or not as they were put there.
 fn missing(held: &mut Held) -> Vec<String> {
     let Ok(there) = held.door.tables() else { return Vec::new() };
     let mut missing = Vec::new();
-    for name in [&held.name, &held.lasting].into_iter().filter(|name| !name.is_empty()) {
+    for name in std::iter::once(&held.name).chain(held.stays.then_some(&held.lasting)) {
         let whole = held
             .tables
             .iter()
             .all(|table| there.iter().any(|(family, is)| *family == table.family && *is == **name));
-        if !whole {
+        let print = held.prints.get(name);
+        if !whole || print.is_some_and(|print| !held.door.print(name).is_ok_and(|now| now == *print)) {
             missing.push(name.clone());
         }
     }
@@ -207,9 +221,9 @@ fn missing(held: &mut Held) -> Vec<String> {
 
 /// Puts the tables there again, each name in one transaction.
 fn put_again(held: &mut Held) -> Result<(), closing::NotClosed> {
-    let name = held.name.clone();
-    closing::put(held, &name, false)?;
-    if held.lasting.is_empty() { Ok(()) } else { closing::lasting(held) }
+    closing::put(held)?;
+    closing::remember(held, false);
+    if held.stays { closing::lasting(held) } else { Ok(()) }
 }
 
 /// Every address of this host, in any namespace.

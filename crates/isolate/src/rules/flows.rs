@@ -3,6 +3,8 @@
 
 use super::{Rule, Test, Wanted};
 use crate::Kept;
+use crate::beat;
+use crate::canary::PORT;
 use crate::survey::Place;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -61,6 +63,9 @@ impl<'a> Flows<'a> {
     pub(super) fn of(place: &'a Place, wanted: &'a Wanted) -> Self {
         let mut hops: BTreeSet<IpAddr> =
             wanted.kept.iter().flat_map(|kept| place.next_hops(kept.peer)).collect();
+        if let Some(witness) = wanted.beat {
+            hops.extend(place.next_hops(witness));
+        }
         for lease in &wanted.leases {
             hops.extend(place.next_hops(lease.server.into()));
         }
@@ -68,7 +73,8 @@ impl<'a> Flows<'a> {
             hops.extend(place.gateways());
         }
         // Neighbour discovery is only spoken where something of IPv6 stays.
-        let six = hops.iter().any(IpAddr::is_ipv6) || wanted.kept.iter().any(|kept| kept.peer.is_ipv6());
+        let six = hops.iter().any(IpAddr::is_ipv6)
+            || wanted.kept.iter().map(|kept| kept.peer).chain(wanted.beat).any(|peer| peer.is_ipv6());
         Self { place, wanted, hops, six }
     }
 
@@ -95,6 +101,17 @@ impl<'a> Flows<'a> {
                 Test::DestinationPort(if way == Way::Out { 67 } else { 68 }),
             ];
             rules.push(Rule { name, tests });
+        }
+        // Nothing comes back from the witness.
+        if let Some(witness) = self.wanted.beat.filter(|_| way == Way::Out) {
+            let tests = vec![
+                Test::IsV4(witness.is_ipv4()),
+                peer(way, witness),
+                Test::Protocol(UDP),
+                Test::SourcePort(beat::FROM),
+                Test::DestinationPort(PORT),
+            ];
+            rules.push(Rule { name: format!("signs of life to {witness}"), tests });
         }
         if self.six {
             self.discovery(way, layer, &mut rules);

@@ -2,6 +2,7 @@
 
 use super::class::{Class, Part, class};
 use crate::Kept;
+use crate::beat::Pulse;
 use crate::canary::{CanaryKind, Mark, nonce_of_name};
 use calma_formats::ethernet::{Carries, Frame};
 use calma_record::Timestamp;
@@ -70,7 +71,7 @@ pub struct Counts {
     pub openings: Vec<Opening>,
     /// Where leaks went.
     pub flows: BTreeMap<Flow, u64>,
-    /// Signs of life of the watchdog.
+    /// Signs of life of the guard, with the right code.
     pub beats: u64,
     /// Canaries, openings and destinations beyond those kept one by one.
     pub more: u64,
@@ -81,8 +82,19 @@ pub struct Counts {
 
 impl Counts {
     /// Counts one frame of the suspect.
-    pub fn add(&mut self, frame: &Frame<'_>, length: usize, tagged: bool, at: Timestamp, kept: &[Kept]) {
-        let class = class(frame, kept);
+    pub(crate) fn add(
+        &mut self,
+        frame: &Frame<'_>,
+        length: usize,
+        tagged: bool,
+        at: Timestamp,
+        kept: &[Kept],
+        pulse: &Pulse,
+    ) {
+        let class = match &frame.carries {
+            Carries::Ip(packet) if packet.protocol == 17 && pulse.is_beat(packet.payload) => Class::Beat,
+            _ => class(frame, kept),
+        };
         let tally = self.by.entry(class).or_default();
         tally.frames += 1;
         tally.bytes += length as u64;
@@ -112,10 +124,10 @@ impl Counts {
     pub fn carried(&mut self, bytes: &[u8], class: Class, at: Timestamp) {
         if let Some(mark) = Mark::find(bytes) {
             let took = at.nanoseconds().saturating_sub(mark.sent.nanoseconds());
-            if mark.kind() == Some(CanaryKind::Beat) {
-                self.beats += 1;
-            } else {
-                self.heard(Heard { nonce: mark.nonce, class, at });
+            match mark.kind() {
+                // One without the right code is a sign of nothing.
+                Some(CanaryKind::Beat) => self.beats += u64::from(class == Class::Beat),
+                _ => self.heard(Heard { nonce: mark.nonce, class, at }),
             }
             self.ahead = Some(self.ahead.map_or(took, |least| least.min(took)));
         } else if let Some(nonce) = nonce_of_name(bytes) {

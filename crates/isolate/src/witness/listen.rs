@@ -1,7 +1,8 @@
 //! The witness's port: it answers canaries with its own clock, and where nothing else may be heard it counts them.
 
 use super::{Class, Counts, Opening, Suspect};
-use crate::canary::{ANSWER, Mark};
+use crate::beat::Pulse;
+use crate::canary::{ANSWER, CanaryKind, Mark};
 use calma_host::wire::{Call, Ears};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,6 +13,7 @@ pub(super) struct Counting {
     pub(super) counts: Arc<Mutex<Counts>>,
     pub(super) suspect: Suspect,
     pub(super) port: u16,
+    pub(super) pulse: Arc<Pulse>,
 }
 
 /// Answers until it is told to stop.
@@ -29,7 +31,8 @@ pub(super) fn listen(mut ears: Ears, counting: Option<&Counting>, stop: &AtomicB
 /// The same number with the time it came; of the same length.
 fn answer(call: &Call) -> Option<Vec<u8>> {
     let mark = Mark::find(&call.bytes)?;
-    Some(Mark { code: ANSWER, nonce: mark.nonce, sent: call.at }.bytes()).filter(|_| mark.code != ANSWER)
+    let asks = mark.code != ANSWER && mark.kind() != Some(CanaryKind::Beat);
+    asks.then(|| Mark { code: ANSWER, nonce: mark.nonce, sent: call.at }.bytes())
 }
 
 impl Counting {
@@ -38,6 +41,7 @@ impl Counting {
             return;
         }
         let class = match (call.stream, call.from.is_ipv4()) {
+            (false, _) if self.pulse.is_beat(&call.bytes) => Class::Beat,
             (true, true) => Class::Tcp4,
             (true, false) => Class::Tcp6,
             (false, true) => Class::Udp4,

@@ -15,6 +15,7 @@ mod listen;
 mod place;
 pub mod proof;
 mod row;
+mod silence;
 mod suspect;
 mod work;
 
@@ -23,5 +24,6 @@ pub use counts::{Counts, Flow, Heard, Opening, Tally};
 pub use interval::{Hears, Interval, Wire};
 pub use place::{Place, PlaceError, place};
 pub use row::{from_row, row};
+pub use silence::{Hush, Silence};
 pub use suspect::Suspect;
 pub use work::{Options, Witness, WitnessError};

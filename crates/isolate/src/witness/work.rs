@@ -3,6 +3,7 @@
 use super::listen::{Counting, listen};
 use super::{Counts, Hears, Interval, Place, Wire, filter};
 use crate::Kept;
+use crate::beat::{Key, Pulse};
 use crate::canary::counters;
 use calma_formats::ethernet;
 use calma_formats::link_counters::Counters;
@@ -42,13 +43,15 @@ pub struct Options {
     pub buffer: usize,
     /// The port at which canaries are answered.
     pub port: u16,
+    /// The key of the guard's signs of life; without it none is known as such.
+    pub key: Option<Key>,
 }
 
 impl Options {
     /// The usual options at a place.
     pub fn at(place: Place) -> Self {
         let every = Duration::from_secs(1);
-        Self { place, kept: Vec::new(), every, buffer: 16 << 20, port: crate::canary::PORT }
+        Self { place, kept: Vec::new(), every, buffer: 16 << 20, port: crate::canary::PORT, key: None }
     }
 }
 
@@ -134,17 +137,19 @@ impl Witness {
         };
         let hears = if capture.is_some() { Hears::Everything } else { Hears::Port };
         let shared = Arc::new(Shared::default());
+        let pulse = Arc::new(Pulse::new(options.key));
         let mut threads = Vec::new();
         if let Some(ears) = ears {
             let counting = capture.is_none().then(|| Counting {
                 counts: Arc::clone(&shared.current),
                 suspect: options.place.suspect.clone(),
                 port: options.port,
+                pulse: Arc::clone(&pulse),
             });
             let stop = Arc::clone(&shared.stop);
             threads.push(spawn("witness-port", move || listen(ears, counting.as_ref(), &stop))?);
         }
-        let mut hearing = Hearing::new(host, options, capture, Arc::clone(&shared))?;
+        let mut hearing = Hearing::new(host, options, capture, Arc::clone(&shared), pulse)?;
         threads.push(spawn("witness", move || hearing.run())?);
         Ok(Self { shared, threads, hears, notes })
     }
@@ -211,6 +216,7 @@ struct Hearing {
     options: Options,
     capture: Option<Capture>,
     shared: Arc<Shared>,
+    pulse: Arc<Pulse>,
     number: u64,
     from: Timestamp,
     began: Instant,
@@ -224,11 +230,12 @@ impl Hearing {
         options: Options,
         capture: Option<Capture>,
         shared: Arc<Shared>,
+        pulse: Arc<Pulse>,
     ) -> Result<Self, WitnessError> {
         let links = counters(host.as_ref(), &Namespace::Own)?;
         let link = links.into_iter().find(|link| link.index == options.place.index);
         let (from, began) = (host.clock().now(), Instant::now());
-        Ok(Self { host, options, capture, shared, number: 0, from, began, link, failed: false })
+        Ok(Self { host, options, capture, shared, pulse, number: 0, from, began, link, failed: false })
     }
 
     fn run(&mut self) {
@@ -256,7 +263,7 @@ impl Hearing {
             std::thread::sleep(wait);
             return 0;
         };
-        let (suspect, kept) = (&self.options.place.suspect, &self.options.kept);
+        let (suspect, kept, pulse) = (&self.options.place.suspect, &self.options.kept, &self.pulse);
         let mut current = None;
         let heard = capture.each(wait, BATCH, &mut |captured| {
             if captured.direction == Direction::Outgoing {
@@ -269,7 +276,7 @@ impl Hearing {
             let tagged = captured.tag.is_some();
             match &mut until {
                 Some((end, next)) if captured.at > *end => {
-                    next.add(&frame, captured.length, tagged, captured.at, kept);
+                    next.add(&frame, captured.length, tagged, captured.at, kept, pulse);
                 }
                 _ => current.get_or_insert_with(|| lock(&self.shared.current)).add(
                     &frame,
@@ -277,6 +284,7 @@ impl Hearing {
                     tagged,
                     captured.at,
                     kept,
+                    pulse,
                 ),
             }
         });

@@ -1,64 +1,8 @@
-//! `calma isolate` and `calma release` on a disposable server, with a real ssh session that has to survive.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::disallowed_methods,
-    clippy::indexing_slicing,
-    reason = "a test"
-)]
+//! A real ssh session that has to survive, confirmed, unconfirmed, and over a link.
 
-use calma_testkit::bed::{Bed, Release};
+use crate::own::{bed, gets_out, guard, network, pings, reaches, wait_until};
 use calma_testkit::skip_without_root;
-use std::time::{Duration, Instant};
-
-/// Whether the keeper reaches this port of the server.
-fn reaches(bed: &Bed, port: u16) -> bool {
-    let script = format!("echo >/dev/tcp/10.77.0.2/{port}");
-    bed.keeper(&["timeout", "1", "bash", "-c", &script]).ok()
-}
-
-/// Whether the server reaches a listener of the keeper.
-fn gets_out(bed: &Bed) -> bool {
-    bed.run("timeout 1 bash -c 'echo >/dev/tcp/10.77.0.1/7777'").ok()
-}
-
-/// Whether an echo of this family comes back to the server, and a datagram is taken.
-fn pings(bed: &Bed) -> bool {
-    bed.keeper(&["timeout", "2", "ping", "-c", "1", "-W", "1", "10.77.0.2"]).ok()
-}
-
-/// The packet filter, links, addresses, routes and rules; handles, counters and lifetimes apart.
-fn network(bed: &Bed) -> String {
-    bed.run("nft list ruleset; ip -d -o link; ip -o addr; ip route show table all; ip -6 route show table all; ip rule; ip -6 rule")
-        .text()
-}
-
-fn guard(bed: &Bed) -> String {
-    bed.run("cat /run/calma/isolation.json 2>/dev/null | sed 's/.*\"guard\":{\"pid\":\\([0-9]*\\).*/\\1/'")
-        .text()
-        .trim()
-        .to_owned()
-}
-
-fn wait_until(what: &str, seconds: u64, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(seconds);
-    while !holds() {
-        assert!(Instant::now() < until, "{what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
-/// A server with a listener outside of it.
-fn bed() -> Bed {
-    let bed = Bed::booted(Release::Bookworm);
-    let mut listener = bed.keeper_command(&["python3", "-c",
-        "import socket,threading\n\ndef serve(port,keep):\n s=socket.create_server(('10.77.0.1',port))\n while 1:\n  c=s.accept()[0]\n  keep.append(c) if keep is not None else c.close()\nthreading.Thread(target=serve,args=(7778,[])).start()\nserve(7777,None)"]);
-    drop(listener.spawn().unwrap());
-    wait_until("the keeper listens", 20, || gets_out(&bed));
-    wait_until("the address of IPv6 is checked", 20, || !bed.run("ip -6 addr").text().contains("tentative"));
-    assert!(reaches(&bed, 80) && pings(&bed), "nginx and the kernel answer");
-    bed
-}
+use std::time::Duration;
 
 #[test]
 fn a_session_survives_a_new_one_confirms_and_a_release_makes_all_as_it_was() {
