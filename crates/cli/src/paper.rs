@@ -3,42 +3,19 @@
 use crate::show;
 use anyhow::Context as _;
 use calma_case::Case;
-use calma_record::RecordId;
 use calma_recovery::{Dossier, SECTIONS, Seen, dossier, glossary};
 use calma_views::Page;
 use calma_views::report::{Report, Row, Section, Table};
 use calma_views::text::wrap;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The report's name in a case.
 const NAME: &str = "report.html";
 
-/// The report of a case, judged again; what it shows besides is read meanwhile.
-pub(crate) fn reviewed(case: &Case) -> anyhow::Result<Report> {
-    std::thread::scope(|scope| {
-        let rows = scope.spawn(|| dossier(case, &BTreeSet::new()));
-        let page = show::reviewed(case)?;
-        let rows = rows.join().map_err(|_| anyhow::anyhow!("the facts of the case can not be read"))??;
-        if rows.may_lack(&wanted(&page)) {
-            drop(rows);
-            return report(case, page);
-        }
-        Ok(report_of(rows, page))
-    })
-}
-
 /// Everything a report shows of a case's newest look.
 pub(crate) fn report(case: &Case, page: Page) -> anyhow::Result<Report> {
-    Ok(report_of(dossier(case, &wanted(&page))?, page))
-}
-
-/// The records that findings point at.
-fn wanted(page: &Page) -> BTreeSet<RecordId> {
-    page.findings.iter().flat_map(|f| &f.evidence).map(|e| e.record.clone()).collect()
-}
-
-fn report_of(mut dossier: Dossier, page: Page) -> Report {
+    let wanted = page.findings.iter().flat_map(|f| &f.evidence).map(|e| e.record.clone()).collect();
+    let mut dossier = dossier(case, &wanted)?;
     let mut sections: Vec<Section> = SECTIONS
         .iter()
         .map(|section| Section {
@@ -62,14 +39,14 @@ fn report_of(mut dossier: Dossier, page: Page) -> Report {
             tables: rest.iter().map(|kind| table(&mut dossier, kind, None, &[])).collect(),
         });
     }
-    Report {
+    Ok(Report {
         page,
         ahead_ms: dossier.ahead_ms,
         sections,
         pieces: dossier.pieces,
         glossary: glossary().into_iter().map(|term| (term.group.to_owned(), term.name, term.means)).collect(),
         redacted: false,
-    }
+    })
 }
 
 /// One kind's table, taken out of the dossier.

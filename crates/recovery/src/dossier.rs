@@ -124,13 +124,6 @@ pub fn dossier(case: &Case, wanted: &BTreeSet<RecordId>) -> Result<Dossier, Case
     Ok(dossier)
 }
 
-impl Dossier {
-    /// Whether a row of `wanted` may be among those that were left out.
-    pub fn may_lack(&self, wanted: &BTreeSet<RecordId>) -> bool {
-        !self.left_out.is_empty() && !wanted.is_empty()
-    }
-}
-
 /// Takes a schema into what is known: new kinds and new columns, no other role for a known one.
 pub fn learn(known: &mut BTreeMap<String, Schema>, schema: &Schema) {
     let known = known.entry(schema.kind.clone()).or_insert_with(|| schema.clone());
