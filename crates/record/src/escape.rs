@@ -7,6 +7,11 @@ use std::borrow::Cow;
 /// Backslash becomes `\\`, newline `\n`, tab `\t`, carriage return `\r`; every other unprintable character becomes its
 /// bytes as `\xHH`. Distinct inputs give distinct outputs, and [`unescape`] is the exact inverse.
 pub(crate) fn escape(bytes: &[u8]) -> String {
+    // Nearly everything is such text, and read and written a million times.
+    if let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| is_plain(text) && !text.contains('\\'))
+    {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -31,7 +36,7 @@ pub(crate) fn escape(bytes: &[u8]) -> String {
 /// becomes its bytes as `\\xHH`; all else stays, backslashes too. So what was escaped before stays as it is, and what a
 /// host that lies put unescaped into a record does no harm.
 pub fn printed(text: &str) -> Cow<'_, str> {
-    if text.chars().all(printable) {
+    if is_plain(text) || text.chars().all(printable) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
@@ -48,6 +53,9 @@ pub fn printed(text: &str) -> Cow<'_, str> {
 
 /// Reverses [`escape`]. `None` when the text is not something [`escape`] can have written.
 pub(crate) fn unescape(text: &str) -> Option<Vec<u8>> {
+    if !text.contains('\\') {
+        return Some(text.as_bytes().to_vec());
+    }
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(b) = bytes.next() {
@@ -77,6 +85,11 @@ fn hex(out: &mut String, byte: u8) {
     for nibble in [byte >> 4, byte & 15] {
         out.push(char::from(*DIGITS.get(usize::from(nibble)).unwrap_or(&b'?')));
     }
+}
+
+/// Whether it is nothing but printable ASCII.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b' '..=b'~'))
 }
 
 /// Whether a terminal or browser shows `c` as itself, without moving, hiding or reordering its neighbours.

@@ -287,7 +287,7 @@ pub fn write_record(record: &Record, lines: &mut Vec<u8>) -> io::Result<()> {
 /// # Errors
 /// The line's own error, in its place.
 pub fn read_records(text: &[u8]) -> impl Iterator<Item = Result<Record, serde_json::Error>> + '_ {
-    text.split(|b| *b == b'\n').filter(|line| !line.is_empty()).map(serde_json::from_slice)
+    text.split(|b| *b == b'\n').filter(|line| !line.is_empty()).map(Record::parse)
 }
 
 #[cfg(test)]

@@ -95,13 +95,14 @@ fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble
             // Told, but not seen to stand yet: a signal takes a moment, a process that waits for a device longer.
             let waiting = members.iter().filter(awake).count();
             quiet += 1;
-            if waiting == 0 {
+            let asleep = |line: &ProcessLine| line.is_stopped() || frozen.contains(&line.pid);
+            if waiting == 0 && (quiet > 2 || members.iter().all(asleep)) {
                 // What the last of them started before it stood may have come in behind the look; it is new then.
                 all.extend(newcomers(&all)?);
                 if tree::members(&state.root, &known, &all).len() == members.len() {
                     break members;
                 }
-            } else if quiet > 50 && began.elapsed() > Duration::from_millis(300) {
+            } else if waiting > 0 && quiet > 50 && began.elapsed() > Duration::from_millis(300) {
                 break members;
             } else {
                 std::thread::sleep(Duration::from_millis(1));
@@ -152,15 +153,25 @@ fn verify(looking: &mut Looking<'_>, _: &Step, undo: &Undo, way: Way) -> Verdict
         return Verdict::Fails("its entry can not be read".to_owned());
     };
     let known = noted(looking.noted);
-    let Ok(members) = tree::now(&state.root, &known) else {
-        return Verdict::Fails("the processes can not be listed".to_owned());
-    };
-    let frozen = frozen(&state);
     let before = |line: &ProcessLine| state.stopped_before.contains(&line.identity());
-    let wrong = members.iter().find(|line| match way {
-        Way::Do => !stands(line, &members, &frozen),
-        Way::Undo => (frozen.contains(&line.pid) || line.state == b'T') && !before(line),
-    });
+    let mut looks = 0;
+    let wrong = loop {
+        let Ok(members) = tree::now(&state.root, &known) else {
+            return Verdict::Fails("the processes can not be listed".to_owned());
+        };
+        let frozen = frozen(&state);
+        let wrong = members.iter().find(|line| match way {
+            Way::Do => !stands(line, &members, &frozen),
+            Way::Undo => (frozen.contains(&line.pid) || line.state == b'T') && !before(line),
+        });
+        looks += 1;
+        // One that just comes back from starting another runs none of its own code any more, but is not shown as stopped yet.
+        let soon = wrong.is_some_and(|line| way == Way::Do && line.state != b'D');
+        if !soon || looks > 20 {
+            break wrong.cloned();
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
     match (wrong, way) {
         (None, _) => Verdict::Holds,
         (Some(line), Way::Do) if line.state == b'D' => Verdict::Fails(format!(

@@ -47,32 +47,32 @@ pub(super) fn write(table: &Table, to: &mut dyn Write) -> io::Result<()> {
         .map(|column| json!([printed(&column.name), column.role, printed(&column.doc)]))
         .collect();
     write!(out, "{{\"columns\":{},\"main\":{},\"rows\":[", json!(head), json!(main(table, &columns)))?;
-    let (mut streams, mut views) = (Vec::new(), Vec::new());
+    let (mut streams, mut views, mut cells) = (Vec::new(), Vec::new(), Vec::with_capacity(columns.len()));
+    let first = columns.iter().position(|column| column.role == Role::Path);
+    let zero: Vec<bool> = columns.iter().map(|column| is_zero(column)).collect();
     for (number, row) in table.rows.iter().enumerate() {
         if number > 0 {
             out.write_all(b",\n")?;
         }
         let stream = index(&mut streams, &row.record.stream.0);
         let view = index(&mut views, &(row.from.view, row.from.forger));
+        cells.clear();
+        cells.extend(columns.iter().zip(&zero).map(|(column, zero)| (row.columns.get(&column.name), *zero)));
         // A place that stands in a cell anyway is not written twice: 0 says "as the first path".
         let place = row.from.place.to_string();
-        let first = columns.iter().find(|column| column.role == Role::Path);
-        let same = first
-            .and_then(|column| row.columns.get(&column.name))
-            .is_some_and(|path| path.as_str() == Some(&place));
+        let path = first.and_then(|first| cells.get(first)).and_then(|(value, _)| value.as_ref());
         write!(out, "[{stream},{},{view},", row.record.seq)?;
-        if same {
+        if path.is_some_and(|path| path.as_str() == Some(&place)) {
             out.write_all(b"0")?
         } else {
             string(&mut out, &place)?
         }
-        let last =
-            columns.iter().rposition(|column| row.columns.contains_key(&column.name) || is_zero(column));
-        for column in columns.iter().take(last.map_or(0, |last| last + 1)) {
+        let last = cells.iter().rposition(|(value, zero)| value.is_some() || *zero);
+        for (value, zero) in cells.iter().take(last.map_or(0, |last| last + 1)) {
             out.write_all(b",")?;
-            match row.columns.get(&column.name) {
-                None if is_zero(column) => out.write_all(b"0")?,
-                value => cell(&mut out, value)?,
+            match value {
+                None if *zero => out.write_all(b"0")?,
+                value => cell(&mut out, *value)?,
             }
         }
         out.write_all(b"]")?;
@@ -94,7 +94,8 @@ fn index<T: PartialEq + Clone>(known: &mut Vec<T>, value: &T) -> usize {
 
 fn string(out: &mut Inert<'_>, text: &str) -> io::Result<()> {
     let text = printed(text);
-    let shown = match text.char_indices().nth(CELL) {
+    let cut = if text.len() > CELL { text.char_indices().nth(CELL) } else { None };
+    let shown = match cut {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()).into(),
         None => text,
     };
