@@ -96,7 +96,8 @@ fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble
             let waiting = members.iter().filter(awake).count();
             quiet += 1;
             let asleep = |line: &ProcessLine| line.is_stopped() || frozen.contains(&line.pid);
-            if waiting == 0 && (quiet > 2 || members.iter().all(asleep)) {
+            let group = state.group().is_none_or(|group| group.frozen() != Some(false));
+            if waiting == 0 && (quiet > 50 || quiet > 2 && group || group && members.iter().all(asleep)) {
                 // What the last of them started before it stood may have come in behind the look; it is new then.
                 all.extend(newcomers(&all)?);
                 if tree::members(&state.root, &known, &all).len() == members.len() {
