@@ -50,7 +50,13 @@ pub(crate) fn bed() -> Bed {
         "import socket,threading\n\ndef serve(port,keep):\n s=socket.create_server(('10.77.0.1',port))\n while 1:\n  c=s.accept()[0]\n  keep.append(c) if keep is not None else c.close()\nthreading.Thread(target=serve,args=(7778,[])).start()\nserve(7777,None)"]);
     drop(listener.spawn().unwrap());
     wait_until("the keeper listens", 20, || gets_out(&bed));
-    wait_until("the address of IPv6 is checked", 20, || !bed.run("ip -6 addr").text().contains("tentative"));
+    // Packets pass a moment before the kernel says that the link is up and gives it its own address.
+    wait_until("the link is up and its address of IPv6 checked", 20, || {
+        let own = bed.run("ip -6 addr show dev eth0").text();
+        own.contains("fe80:")
+            && !own.contains("tentative")
+            && bed.run("ip link show eth0").text().contains("state UP")
+    });
     assert!(reaches(&bed, 80) && pings(&bed), "nginx and the kernel answer");
     bed
 }
