@@ -1,6 +1,6 @@
 //! Lines of at most 80 columns, with or without colour.
 
-use calma_record::{Severity, Subject};
+use calma_record::{Severity, Subject, printed};
 
 /// Columns that every screen fits into.
 pub(super) const WIDTH: usize = 80;
@@ -43,8 +43,10 @@ impl Style {
 }
 
 /// Breaks `text` at spaces into lines of at most 80 columns; the first begins with `first`, the others are indented
-/// by as many spaces. A word longer than a line is cut hard, since an intruder chooses how long a name is.
+/// by as many spaces. A word longer than a line is cut hard, since an intruder chooses how long a name is; and no character
+/// that moves, hides or reorders others passes, whoever made the sentence.
 pub fn wrap(first: &str, text: &str) -> String {
+    let text = &printed(text);
     let indent = first.chars().count();
     let room = WIDTH.saturating_sub(indent).max(20);
     let mut lines: Vec<String> = Vec::new();
@@ -127,5 +129,12 @@ mod tests {
             assert!(line.starts_with("     "));
         }
         assert_eq!(wrap("  ", ""), "\n");
+    }
+
+    #[test]
+    fn nothing_that_a_host_says_moves_the_cursor() {
+        let said = wrap("  ", "a program \u{1b}]0;x\u{7}\u{1b}[2J \u{202e}stays\u{9b}1m\r\nfake");
+        assert!(said.trim_end().chars().all(|c| !c.is_control() && c != '\u{202e}'), "{said:?}");
+        assert_eq!(said, wrap("  ", said.trim_end()));
     }
 }
