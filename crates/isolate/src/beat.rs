@@ -11,8 +11,10 @@
 
 use crate::canary::{CanaryKind, MARK, Mark, PORT};
 use calma_host::wire::nonce;
-use calma_record::{Digest, Timestamp};
+use calma_record::Timestamp;
+use hmac::{Hmac, Mac as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use sha2::Sha256;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -49,15 +51,14 @@ impl Key {
         nonce().ok().map(Self)
     }
 
-    /// The code of a message (RFC 2104).
-    fn code(self, message: &[u8]) -> Digest {
-        let pad = |with: u8| {
-            let mut block = [with; 64];
-            block.iter_mut().zip(self.0).for_each(|(byte, key)| *byte ^= key);
-            block
-        };
-        let inner = Digest::of_all([pad(0x36).as_slice(), message]);
-        Digest::of_all([pad(0x5c).as_slice(), &inner.0])
+    /// What makes and checks the code of a message (RFC 2104).
+    fn code(self, message: &[u8]) -> Hmac<Sha256> {
+        // A key is filled up with zeros to the length of a block.
+        let mut block = [0; 64];
+        block.iter_mut().zip(self.0).for_each(|(byte, key)| *byte = key);
+        let mut code = Hmac::new(&block.into());
+        code.update(message);
+        code
     }
 }
 
@@ -158,7 +159,7 @@ fn bytes(key: Key, count: u64, now: Timestamp) -> Vec<u8> {
     number.iter_mut().zip(count.to_be_bytes()).for_each(|(byte, digit)| *byte = digit);
     let mut bytes = Mark::new(CanaryKind::Beat, number, now).bytes();
     let code = key.code(&bytes);
-    bytes.extend(code.0);
+    bytes.extend(code.finalize().into_bytes());
     bytes
 }
 
@@ -189,8 +190,7 @@ impl Pulse {
             return false;
         };
         let count = read.nonce.first_chunk::<8>().map_or(0, |digits| u64::from_be_bytes(*digits));
-        // Not compared in constant time: who could measure that would have to send from the suspect, and would be heard.
-        key.code(mark).0 == *code && self.last.fetch_max(count, Ordering::Relaxed) < count
+        key.code(mark).verify_slice(code).is_ok() && self.last.fetch_max(count, Ordering::Relaxed) < count
     }
 }
 
@@ -224,8 +224,9 @@ mod tests {
         // Made with the hmac module of Python.
         let key = Key([0x0b; 16]);
         let expected = "492ce020fe2534a5789dc3848806c78f4f6711397f08e7e7a12ca5a4483c8aa6";
-        assert_ne!(key.code(b"Hi There").to_string(), key.code(b"Hi there").to_string());
-        assert_eq!(key.code(b"Hi There").to_string(), expected);
+        let code = |message: &[u8]| format!("{:x}", key.code(message).finalize().into_bytes());
+        assert_ne!(code(b"Hi There"), code(b"Hi there"));
+        assert_eq!(code(b"Hi There"), expected);
     }
 
     #[test]

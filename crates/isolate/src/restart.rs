@@ -4,9 +4,10 @@
 use crate::order::{Level, Order};
 use crate::serve::Began;
 use crate::start;
+use crate::state::own_folder;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink};
+use std::os::unix::fs::{OpenOptionsExt as _, symlink};
 use std::path::Path;
 
 /// Where this program and the order are kept.
@@ -64,16 +65,11 @@ pub fn install(order: &Order) -> io::Result<()> {
 
 #[expect(clippy::disallowed_methods, reason = "calma's own program and order, where a person asked for it")]
 fn write(order: &Order) -> io::Result<()> {
-    for folder in FOLDERS.into_iter().chain([WANTS]) {
-        let mode = if folder == WANTS { 0o755 } else { 0o700 };
-        match fs::DirBuilder::new().mode(mode).create(folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ if !fs::symlink_metadata(folder)?.is_dir() => {
-                return Err(io::Error::other(format!("{folder} is no folder")));
-            }
-            _ => {}
-        }
+    // What a boot runs must be nobody else's to change.
+    for folder in FOLDERS {
+        own_folder(folder, 0o700)?;
     }
+    own_folder(WANTS, 0o755)?;
     // At once and for good: nobody is there to confirm, and who was kept still is.
     let kept = if order.level == Level::LinksDown { Vec::new() } else { order.kept.clone() };
     let order = Order { trial: 0, level: Level::Filtered, kept, restarted: true, ..order.clone() };

@@ -26,13 +26,18 @@ pub fn socket() -> PathBuf {
 ///
 /// # Errors
 /// When it can not be made, or is not root's.
-#[expect(clippy::disallowed_methods, reason = "calma's own folder in /run")]
 pub fn folder() -> io::Result<()> {
-    match fs::DirBuilder::new().mode(0o700).create(FOLDER) {
+    own_folder(FOLDER, 0o700)
+}
+
+/// The same of any folder, with these permissions where it is new.
+#[expect(clippy::disallowed_methods, reason = "calma's own folders")]
+pub(crate) fn own_folder(path: &str, mode: u32) -> io::Result<()> {
+    match fs::DirBuilder::new().mode(mode).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let meta = fs::symlink_metadata(FOLDER)?;
+            let meta = fs::symlink_metadata(path)?;
             let safe = meta.is_dir() && meta.uid() == 0 && meta.mode() & 0o022 == 0;
-            if safe { Ok(()) } else { Err(io::Error::other(format!("{FOLDER} is not root's own folder"))) }
+            if safe { Ok(()) } else { Err(io::Error::other(format!("{path} is not root's own folder"))) }
         }
         other => other,
     }
