@@ -97,7 +97,8 @@ fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble
             quiet += 1;
             let asleep = |line: &ProcessLine| line.is_stopped() || frozen.contains(&line.pid);
             let group = state.group().is_none_or(|group| group.frozen() != Some(false));
-            if waiting == 0 && (quiet > 50 || quiet > 2 && group || group && members.iter().all(asleep)) {
+            let settled = group && (quiet > 2 || members.iter().all(asleep));
+            if waiting == 0 && (settled || quiet > 50) {
                 // What the last of them started before it stood may have come in behind the look; it is new then.
                 all.extend(newcomers(&all)?);
                 if tree::members(&state.root, &known, &all).len() == members.len() {

@@ -190,7 +190,7 @@ mod tests {
                 .file("/usr/local/lib/python3.11/dist-packages/google-nspkg.pth", "import sys, types, os;has_mfs = sys.version_info > (3, 5);p = os.path.join(sys._getframe(1).f_locals['sitedir'], *('google',));importlib = has_mfs and __import__('importlib.util');has_mfs and __import__('importlib.machinery');m = has_mfs and sys.modules.setdefault('google', importlib.util.module_from_spec(importlib.machinery.PathFinder.find_spec('google', [os.path.dirname(p)])));m = m or sys.modules.setdefault('google', types.ModuleType('google'));mp = (m or []) and m.__dict__.setdefault('__path__',[]);(p not in mp) and mp.append(p)\n")
                 .file("/opt/app/venv/lib/python3.11/site-packages/_virtualenv.pth", "import _virtualenv")
                 .file("/opt/app/venv/lib/python3.11/site-packages/_virtualenv.py", "import os\nimport sys\nVIRTUALENV_PATCH_FILE = os.path.join(__file__)\n")
-                .file("/home/me/.local/lib/python3.11/site-packages/__editable__.x.pth", "/home/me/work/x/src\n")
+                .file("/home/me/.local/lib/python3.11/site-packages/__editable__.x.pth", "/home/me/x/src\n")
                 .file("/root/.npmrc", "prefix=/root/.npm-global\n//registry.npmjs.org/:_authToken=x\n")
                 .file("/home/me/.vimrc", "set nocompatible\nnnoremap <leader>r :!make<CR>\nautocmd BufWritePost *.go silent !gofmt -w %\nlet s = system('git rev-parse')\n")
                 .file("/home/me/.tmux.conf", "set -g mouse on\nrun '~/.tmux/plugins/tpm/tpm'\nrun-shell \"tmux refresh\"\n")

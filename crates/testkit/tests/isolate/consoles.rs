@@ -44,7 +44,15 @@ fn furnish(bed: &Bed) -> std::os::fd::OwnedFd {
          nft add rule inet own in tcp dport 25 drop",
     );
     assert!(inside.ok(), "{inside}");
-    bpf::within(bed, || bpf::reflect("eth1")).unwrap()
+    let program = bpf::within(bed, || bpf::reflect("eth1")).unwrap();
+    wait_until("addresses are checked", 20, || !bed.run("ip -6 addr").text().contains("tentative"));
+    assert!(bed.calma(&["isolate", "--status"]).ok());
+    program
+}
+
+/// The network with what was set by hand.
+fn shown(bed: &Bed) -> String {
+    format!("{}{}", network(bed), bed.run("ip neigh show nud permanent").text())
 }
 
 #[test]
@@ -54,9 +62,7 @@ fn over_ipv6_from_a_left_shell_and_at_a_console() {
     }
     let bed = bed();
     let _program = furnish(&bed);
-    wait_until("addresses are checked", 20, || !bed.run("ip -6 addr").text().contains("tentative"));
-    assert!(bed.calma(&["isolate", "--status"]).ok());
-    let shown = || format!("{}{}", network(&bed), bed.run("ip neigh show nud permanent").text());
+    let shown = || shown(&bed);
     let before = shown();
     let release = || {
         let done = at_console(&bed, "/root/calma release --yes --case /root/case");
@@ -126,9 +132,7 @@ fn links_go_down_and_come_back_as_they_were() {
     }
     let bed = bed();
     let _program = furnish(&bed);
-    wait_until("addresses are checked", 20, || !bed.run("ip -6 addr").text().contains("tentative"));
-    assert!(bed.calma(&["isolate", "--status"]).ok());
-    let shown = || format!("{}{}", network(&bed), bed.run("ip neigh show nud permanent").text());
+    let shown = || shown(&bed);
     let before = shown();
     let over_network = bed.calma(&["isolate", "--level", "2", "--yes", "--case", "/root/case"]);
     assert_eq!(over_network.code, Some(4), "{over_network}");
