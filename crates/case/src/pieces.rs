@@ -308,17 +308,15 @@ impl Pieces {
         }
         let name = format!("{}-{id}.zst", self.stream);
         let fault = |error| self.partial.fault("can not keep a piece of evidence", &name, error);
-        if self.small.is_none() {
-            self.small = Some(zstd::bulk::Compressor::new(QUICK).map_err(fault)?);
-        }
+        let small = match &mut self.small {
+            Some(small) => small,
+            none => none.insert(zstd::bulk::Compressor::new(QUICK).map_err(fault)?),
+        };
         let mut packed = std::mem::take(&mut self.packed);
         packed.clear();
         // Bytes that do not compress become a little longer (ZSTD_COMPRESSBOUND of zstd.h).
         packed.reserve(bytes.len() + (bytes.len() >> 7) + 1024);
-        match &mut self.small {
-            Some(small) => small.compress_to_buffer(bytes, &mut packed).map_err(fault)?,
-            None => 0,
-        };
+        small.compress_to_buffer(bytes, &mut packed).map_err(fault)?;
         let (digest, stored) = (Digest::of(bytes), Digest::of(&packed));
         let mut file = self.partial.create_new(&name)?;
         let _ = fchmod(&file, Mode::RUSR);
