@@ -3,19 +3,36 @@
 use crate::show;
 use anyhow::Context as _;
 use calma_case::Case;
+use calma_record::RecordId;
 use calma_recovery::{Dossier, SECTIONS, Seen, dossier, glossary};
 use calma_views::Page;
 use calma_views::report::{Report, Row, Section, Table};
 use calma_views::text::wrap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The report's name in a case.
 const NAME: &str = "report.html";
 
-/// Everything a report shows of a case's newest look.
+/// Everything a report shows of a case's newest look, judged again with today's detectors. The case is read once.
+pub(crate) fn reviewed(case: &Case) -> anyhow::Result<Report> {
+    let mut dossier = Dossier::default();
+    let page = show::reviewed_with(case, |stream, record| dossier.take(stream, record))?;
+    let wanted = wanted(&page);
+    Ok(report_of(dossier.with(case, &wanted)?, page))
+}
+
+/// The same with the judgement at hand.
 pub(crate) fn report(case: &Case, page: Page) -> anyhow::Result<Report> {
-    let wanted = page.findings.iter().flat_map(|f| &f.evidence).map(|e| e.record.clone()).collect();
-    let mut dossier = dossier(case, &wanted)?;
+    Ok(report_of(dossier(case, &wanted(&page))?, page))
+}
+
+/// The records that findings stand on.
+fn wanted(page: &Page) -> BTreeSet<RecordId> {
+    page.findings.iter().flat_map(|f| &f.evidence).map(|e| e.record.clone()).collect()
+}
+
+fn report_of(mut dossier: Dossier, page: Page) -> Report {
     let mut sections: Vec<Section> = SECTIONS
         .iter()
         .map(|section| Section {
@@ -39,14 +56,14 @@ pub(crate) fn report(case: &Case, page: Page) -> anyhow::Result<Report> {
             tables: rest.iter().map(|kind| table(&mut dossier, kind, None, &[])).collect(),
         });
     }
-    Ok(Report {
+    Report {
         page,
         ahead_ms: dossier.ahead_ms,
         sections,
         pieces: dossier.pieces,
         glossary: glossary().into_iter().map(|term| (term.group.to_owned(), term.name, term.means)).collect(),
         redacted: false,
-    })
+    }
 }
 
 /// One kind's table, taken out of the dossier.

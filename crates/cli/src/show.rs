@@ -2,7 +2,7 @@
 
 use calma_case::Case;
 use calma_detect::{Judgement, Tables};
-use calma_record::{End, Gap, Run};
+use calma_record::{End, Gap, Record, Run, StreamName};
 use calma_views::{Page, text::Style};
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -37,7 +37,12 @@ pub(crate) fn page(
 
 /// The page of a case, judged again with today's detectors, with its seal's words.
 pub(crate) fn reviewed(case: &Case) -> anyhow::Result<Page> {
-    let review = calma_recovery::review(case)?;
+    reviewed_with(case, |_, _| {})
+}
+
+/// The same; `besides` sees each record on its way.
+pub(crate) fn reviewed_with(case: &Case, besides: impl FnMut(&StreamName, &Record)) -> anyhow::Result<Page> {
+    let review = calma_recovery::review_with(case, None, besides)?;
     let mut page = page(review.run, &review.tables, review.judgement, review.gaps, review.end, case.folder());
     if page.host.is_empty() {
         page.host = case.about().target.to_string();
@@ -101,7 +106,7 @@ pub(crate) fn path(path: &Path) -> String {
 /// Prints every fact of the case's newest look as a JSON line.
 pub(crate) fn facts(case: &Case) -> anyhow::Result<()> {
     calma_recovery::each_record(case, |stream, record| {
-        if let Some(line) = calma_views::json::fact(stream, record) {
+        if let Some(line) = calma_views::json::fact(stream, &record) {
             print(&format!("{line}\n"));
         }
     })?;
@@ -119,7 +124,7 @@ pub(crate) fn raw(case: &Case, page: &Page, what: &str) -> anyhow::Result<()> {
         .collect();
     calma_recovery::each_record(case, |stream, record| {
         if wanted.contains(&format!("{}#{}", stream.0, record.seq))
-            && let Some(line) = calma_views::json::fact(stream, record)
+            && let Some(line) = calma_views::json::fact(stream, &record)
         {
             print(&format!("{line}\n"));
         }

@@ -106,8 +106,12 @@ struct Crew {
 impl Crew {
     fn hire(&mut self, out: &Out) {
         let slot = Arc::new(Slot::default());
-        let mut walker =
-            Walker { shared: Arc::clone(&self.shared), slot: Arc::clone(&slot), out: out.clone() };
+        let mut walker = Walker {
+            shared: Arc::clone(&self.shared),
+            slot: Arc::clone(&slot),
+            out: out.clone(),
+            names: Vec::new(),
+        };
         let manners = if self.shared.context.options.hurry { Manners::Prompt } else { Manners::Gentle };
         let work = move || {
             calma_host::behave(manners);

@@ -6,11 +6,11 @@ use std::borrow::Cow;
 ///
 /// Backslash becomes `\\`, newline `\n`, tab `\t`, carriage return `\r`; every other unprintable character becomes its
 /// bytes as `\xHH`. Distinct inputs give distinct outputs, and [`unescape`] is the exact inverse.
-pub(crate) fn escape(bytes: &[u8]) -> String {
+pub(crate) fn escape(bytes: &[u8]) -> Cow<'_, str> {
     // Nearly everything is such text, and read and written a million times.
     if let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| is_plain(text) && !text.contains('\\'))
     {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -29,7 +29,7 @@ pub(crate) fn escape(bytes: &[u8]) -> String {
         }
         chunk.invalid().iter().for_each(|b| hex(&mut out, *b));
     }
-    out
+    Cow::Owned(out)
 }
 
 /// Shows what no escape of [`crate::Text`] made: every character that a terminal or browser does not show as itself

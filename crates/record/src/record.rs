@@ -1,6 +1,7 @@
 //! One record of a stream.
 
 use crate::{Digest, Fact, Gap, Schema, Source, Text, Timestamp};
+use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -24,13 +25,43 @@ impl fmt::Display for RecordId {
 }
 
 /// One record as it stands in a stream: one line of JSON.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// Its number in the stream, from 0, without holes.
     pub seq: u64,
     /// What it says.
-    #[serde(flatten)]
     pub body: Body,
+}
+
+/// Straight into the text: serde's own flattening makes a tree of every value first.
+impl Serialize for Record {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut record = to.serialize_map(None)?;
+        record.serialize_entry("seq", &self.seq)?;
+        match &self.body {
+            Body::Fact { from, fact } => record.serialize_entry("fact", &Told { from, is: fact }),
+            Body::Run(run) => record.serialize_entry("run", run),
+            Body::Schema(schema) => record.serialize_entry("schema", schema),
+            Body::Gap(gap) => record.serialize_entry("gap", gap),
+            Body::Step(step) => record.serialize_entry("step", step),
+            Body::Blob(blob) => record.serialize_entry("blob", blob),
+            Body::End(end) => record.serialize_entry("end", end),
+            Body::Action(entry) => record.serialize_entry("action", entry),
+            Body::Unknown(value) => value
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(key, _)| *key != "seq")
+                .try_for_each(|(key, value)| record.serialize_entry(key, value)),
+        }?;
+        record.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    from: &'a Source,
+    is: &'a Fact,
 }
 
 /// A record of a kind that this version knows.
@@ -102,8 +133,7 @@ impl<'de> Deserialize<'de> for Record {
 }
 
 /// What a record says.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Body {
     /// The first record of a stream: who looks at what.
     Run(Box<Run>),
@@ -114,7 +144,6 @@ pub enum Body {
         /// Where it was seen.
         from: Source,
         /// What was seen.
-        #[serde(rename = "is")]
         fact: Box<Fact>,
     },
     /// Something that could not be seen.
@@ -127,8 +156,7 @@ pub enum Body {
     End(End),
     /// An entry of the journal of actions. Only a keeper writes it.
     Action(Box<crate::step::Entry>),
-    /// A record of a kind that this version does not know; kept as it is.
-    #[serde(untagged)]
+    /// A record of a kind that this version does not know, as an object; kept as it is.
     Unknown(serde_json::Value),
 }
 

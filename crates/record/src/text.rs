@@ -1,7 +1,7 @@
 //! Bytes from a suspect host: paths, names, arguments.
 
 use crate::escape::{escape, unescape};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Visitor};
 use std::fmt;
 
 /// Bytes that an intruder may have chosen: a path, a name, an argument.
@@ -105,7 +105,21 @@ impl Serialize for Text {
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        unescape(&text).map(Self::from).ok_or_else(|| D::Error::custom("not an escaped byte string"))
+        deserializer.deserialize_str(Escaped)
+    }
+}
+
+/// Reads the printable form from where it stands: a look has millions of them.
+struct Escaped;
+
+impl Visitor<'_> for Escaped {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an escaped byte string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Text, E> {
+        unescape(text).map(Text::from).ok_or_else(|| E::custom("not an escaped byte string"))
     }
 }

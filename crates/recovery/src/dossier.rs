@@ -3,7 +3,7 @@
 use crate::review::each_record;
 use crate::sections::ABOUT_THE_LOOK;
 use calma_case::{Case, CaseError};
-use calma_record::{Blob, Body, Fact, RecordId, Schema, Source, kinds};
+use calma_record::{Blob, Body, Fact, Record, RecordId, Schema, Source, StreamName, kinds};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ pub struct Seen {
 }
 
 /// Everything about the newest look but the judgement.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Dossier {
     /// The columns of each kind, by name of the kind.
     pub schemas: BTreeMap<String, Schema>,
@@ -56,36 +56,41 @@ pub enum Told<'a> {
 /// # Errors
 /// When the case can not be read.
 pub fn each_row(case: &Case, mut each: impl FnMut(Told<'_>)) -> Result<(), CaseError> {
-    // A schema of another version adds kinds and columns; it never takes a role from what is known here.
+    known(&mut each);
+    each_record(case, |stream, record| tell(stream, &record, &mut each))
+}
+
+/// A schema of another version adds kinds and columns; it never takes a role from what is known here.
+fn known(each: &mut impl FnMut(Told<'_>)) {
     kinds::schemas().iter().for_each(|schema| each(Told::Kind(schema)));
-    each_record(case, |stream, record| {
-        let id = || RecordId { stream: stream.clone(), seq: record.seq };
-        match &record.body {
-            Body::Schema(schema) => each(Told::Kind(schema)),
-            Body::Fact { fact, .. } if ABOUT_THE_LOOK.contains(&fact.kind()) => {
-                if let Fact::ClockOffset(offset) = fact.as_ref() {
-                    each(Told::Ahead(offset.ahead_ms));
-                }
+}
+
+fn tell(stream: &StreamName, record: &Record, each: &mut impl FnMut(Told<'_>)) {
+    let id = || RecordId { stream: stream.clone(), seq: record.seq };
+    match &record.body {
+        Body::Schema(schema) => each(Told::Kind(schema)),
+        Body::Fact { fact, .. } if ABOUT_THE_LOOK.contains(&fact.kind()) => {
+            if let Fact::ClockOffset(offset) = fact.as_ref() {
+                each(Told::Ahead(offset.ahead_ms));
             }
-            Body::Fact { fact, .. } if fact.is_bulk() => each(Told::Bulk(fact)),
-            Body::Fact { from, fact } => {
-                // A fact is stored as an object with one member, named by its kind.
-                if let Ok(Value::Object(object)) = serde_json::to_value(fact) {
-                    rows(object, &id, from, &mut each);
-                }
-            }
-            Body::Unknown(Value::Object(body)) => {
-                let Some(Value::Object(fact)) = body.get("fact") else { return };
-                let from =
-                    fact.get("from").and_then(|from| serde_json::from_value::<Source>(from.clone()).ok());
-                if let (Some(from), Some(Value::Object(is))) = (from, fact.get("is")) {
-                    rows(is.clone(), &id, &from, &mut each);
-                }
-            }
-            Body::Blob(blob) => each(Told::Piece(blob)),
-            _ => {}
         }
-    })
+        Body::Fact { fact, .. } if fact.is_bulk() => each(Told::Bulk(fact)),
+        Body::Fact { from, fact } => {
+            // A fact is stored as an object with one member, named by its kind.
+            if let Ok(Value::Object(object)) = serde_json::to_value(fact) {
+                rows(object, &id, from, each);
+            }
+        }
+        Body::Unknown(Value::Object(body)) => {
+            let Some(Value::Object(fact)) = body.get("fact") else { return };
+            let from = fact.get("from").and_then(|from| serde_json::from_value::<Source>(from.clone()).ok());
+            if let (Some(from), Some(Value::Object(is))) = (from, fact.get("is")) {
+                rows(is.clone(), &id, &from, each);
+            }
+        }
+        Body::Blob(blob) => each(Told::Piece(blob)),
+        _ => {}
+    }
 }
 
 fn rows(
@@ -101,26 +106,62 @@ fn rows(
     }
 }
 
+impl Default for Dossier {
+    fn default() -> Self {
+        let mut dossier = Self {
+            schemas: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            left_out: BTreeMap::new(),
+            pieces: Vec::new(),
+            ahead_ms: None,
+        };
+        known(&mut |told| dossier.put(told, &BTreeSet::new()));
+        dossier
+    }
+}
+
+impl Dossier {
+    /// Takes a record of the newest look, or of a look that it continues.
+    pub fn take(&mut self, stream: &StreamName, record: &Record) {
+        tell(stream, record, &mut |told| self.put(told, &BTreeSet::new()));
+    }
+
+    /// This, if it holds all of `wanted`; else the case is read again, and rows in `wanted` are kept whatever their number.
+    ///
+    /// # Errors
+    /// When the case can not be read.
+    pub fn with(self, case: &Case, wanted: &BTreeSet<RecordId>) -> Result<Self, CaseError> {
+        if self.left_out.is_empty() {
+            return Ok(self);
+        }
+        dossier(case, wanted)
+    }
+
+    fn put(&mut self, told: Told<'_>, wanted: &BTreeSet<RecordId>) {
+        match told {
+            Told::Kind(schema) => learn(&mut self.schemas, schema),
+            Told::Ahead(ms) => self.ahead_ms = self.ahead_ms.or(Some(ms)),
+            Told::Piece(piece) => self.pieces.push(piece.clone()),
+            Told::Bulk(_) => {}
+            Told::Row(kind, row) => {
+                let room = self.rows.get(kind).is_none_or(|rows| rows.len() < ROWS);
+                if room || wanted.contains(&row.record) {
+                    self.rows.entry(kind.to_owned()).or_default().push(row);
+                } else {
+                    *self.left_out.entry(kind.to_owned()).or_default() += 1;
+                }
+            }
+        }
+    }
+}
+
 /// Reads the newest look of a case whole, for reading. Rows in `wanted` are kept whatever their number.
 ///
 /// # Errors
 /// When the case can not be read.
 pub fn dossier(case: &Case, wanted: &BTreeSet<RecordId>) -> Result<Dossier, CaseError> {
     let mut dossier = Dossier::default();
-    each_row(case, |told| match told {
-        Told::Kind(schema) => learn(&mut dossier.schemas, schema),
-        Told::Ahead(ms) => dossier.ahead_ms = dossier.ahead_ms.or(Some(ms)),
-        Told::Piece(piece) => dossier.pieces.push(piece.clone()),
-        Told::Bulk(_) => {}
-        Told::Row(kind, row) => {
-            let room = dossier.rows.get(kind).is_none_or(|rows| rows.len() < ROWS);
-            if room || wanted.contains(&row.record) {
-                dossier.rows.entry(kind.to_owned()).or_default().push(row);
-            } else {
-                *dossier.left_out.entry(kind.to_owned()).or_default() += 1;
-            }
-        }
-    })?;
+    each_row(case, |told| dossier.put(told, wanted))?;
     Ok(dossier)
 }
 

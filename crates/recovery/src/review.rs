@@ -38,14 +38,18 @@ pub enum ReviewError {
 /// # Errors
 /// When the case can not be read or holds no look.
 pub fn review(case: &Case) -> Result<Review, ReviewError> {
-    review_with(case, None)
+    review_with(case, None, |_, _| {})
 }
 
-/// The same, compared with lists of signs.
+/// The same, compared with lists of signs; `besides` sees each record on its way.
 ///
 /// # Errors
 /// As for [`review`].
-pub fn review_with(case: &Case, signs: Option<&Signs>) -> Result<Review, ReviewError> {
+pub fn review_with(
+    case: &Case,
+    signs: Option<&Signs>,
+    mut besides: impl FnMut(&StreamName, &Record),
+) -> Result<Review, ReviewError> {
     let mut matches = Matches::default();
     let mut review = Review::default();
     let mut newest = None;
@@ -65,7 +69,8 @@ pub fn review_with(case: &Case, signs: Option<&Signs>) -> Result<Review, ReviewE
                 review.tables.fold(stream, Record { seq: record.seq, body });
             }
         }
-        review.tables.fold(stream, record.clone());
+        besides(stream, &record);
+        review.tables.fold(stream, record);
     })?;
     if newest.is_none() {
         return Err(ReviewError::Empty);
@@ -78,7 +83,7 @@ pub fn review_with(case: &Case, signs: Option<&Signs>) -> Result<Review, ReviewE
 ///
 /// # Errors
 /// When the case can not be read.
-pub fn each_record(case: &Case, mut each: impl FnMut(&StreamName, &Record)) -> Result<(), CaseError> {
+pub fn each_record(case: &Case, mut each: impl FnMut(&StreamName, Record)) -> Result<(), CaseError> {
     let mut wanted = looks(case)?.pop();
     let mut seen = BTreeSet::new();
     while let Some(stream) = wanted.take().filter(|stream| seen.insert(stream.clone())) {
@@ -87,7 +92,7 @@ pub fn each_record(case: &Case, mut each: impl FnMut(&StreamName, &Record)) -> R
             if let Body::Run(run) = &record.body {
                 wanted = Some(run.continues.clone()).filter(|name| !name.is_empty()).map(StreamName);
             }
-            each(&stream, &record);
+            each(&stream, record);
         }
     }
     Ok(())

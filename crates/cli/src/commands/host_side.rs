@@ -3,7 +3,7 @@
 use crate::args::HostSide;
 use crate::exit::Exit;
 use calma_collect::{Context, Options, Progress};
-use calma_host::{Host, Live, Root, Tree as _};
+use calma_host::{Follow, Host, Live, Root, Tree as _};
 use calma_record::{Run, Text, frame};
 use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -102,6 +102,6 @@ fn introduction(host: &dyn Host, arguments: &HostSide) -> Run {
 
 /// SHA-256 of this program.
 fn own_digest(live: &Live) -> Option<calma_record::Digest> {
-    let program = live.read(b"/proc/self/exe", 256 << 20).ok().filter(|content| !content.cut)?;
-    Some(calma_record::Digest::of(&program.bytes))
+    let program = live.open(b"/proc/self/exe", Follow::Links).ok()?;
+    calma_record::Digest::of_reader(program).ok()
 }

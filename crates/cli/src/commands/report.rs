@@ -15,7 +15,7 @@ pub(crate) fn run(arguments: &Report) -> anyhow::Result<Exit> {
     }
     let case = Case::open(&places::newest(arguments.cases.first().map(PathBuf::as_path))?)?;
     // The program ends after this: nothing of so much is freed piece by piece.
-    let mut report = std::mem::ManuallyDrop::new(paper::report(&case, show::reviewed(&case)?)?);
+    let mut report = std::mem::ManuallyDrop::new(paper::reviewed(&case)?);
     let Some(file) = &arguments.out else {
         let place = paper::keep(&case, &report)?;
         show::print(&format!(

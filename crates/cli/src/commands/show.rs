@@ -10,7 +10,7 @@ use calma_views::{json, text};
 pub(crate) fn run(arguments: &Show) -> anyhow::Result<Exit> {
     let case = Case::open(&places::newest(arguments.case.as_deref())?)?;
     let signs = crate::given::signs(&arguments.ioc)?;
-    let review = calma_recovery::review_with(&case, signs.as_ref())?;
+    let review = calma_recovery::review_with(&case, signs.as_ref(), |_, _| {})?;
     for line in signs.iter().flat_map(crate::given::about) {
         eprintln!("  {line}");
     }

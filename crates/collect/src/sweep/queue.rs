@@ -77,6 +77,8 @@ impl Slot {
 pub(super) struct Queue {
     state: Mutex<State>,
     changed: Condvar,
+    /// For who waits for the end alone: woken by each directory he would cost more than one.
+    ended: Condvar,
     pub(super) paused: AtomicBool,
 }
 
@@ -136,6 +138,7 @@ impl Queue {
                 if state.active == 0 {
                     state.over = true;
                     self.changed.notify_all();
+                    self.ended.notify_all();
                     return None;
                 }
             }
@@ -152,6 +155,7 @@ impl Queue {
         drop(state);
         if idle {
             self.changed.notify_all();
+            self.ended.notify_all();
         }
     }
 
@@ -164,6 +168,7 @@ impl Queue {
         state.files.clear();
         drop(state);
         self.changed.notify_all();
+        self.ended.notify_all();
     }
 
     /// Waits until all is done, at most so long.
@@ -172,7 +177,7 @@ impl Queue {
         if state.over && state.active == 0 {
             return true;
         }
-        let (state, _) = self.changed.wait_timeout(state, bound).unwrap_or_else(PoisonError::into_inner);
+        let (state, _) = self.ended.wait_timeout(state, bound).unwrap_or_else(PoisonError::into_inner);
         state.over && state.active == 0
     }
 }

@@ -42,7 +42,8 @@ pub(super) fn row(context: &Context, directory: &Swept, names: &[Named]) -> Walk
             FileKind::Link => directory.handle().link(name.as_bytes()).unwrap_or_default().into(),
             _ => Text::default(),
         });
-        row.targets = short(targets.collect());
+        row.targets = targets.collect();
+        row.targets.truncate(told(row.targets.iter().map(Text::as_bytes)));
     }
     row
 }
@@ -79,25 +80,31 @@ fn claims(context: &Context, directory: &Swept, seen: &[(&Text, &Stat)], row: &m
         });
         claims.push(claim);
     }
-    row.claims = short(claims);
+    claims.truncate(told(claims.iter().copied()));
+    row.claims = claims;
     row.packages = numbers.iter().filter_map(|number| packages.name(*number)).collect();
 }
 
+/// A value of each name, without those at the end that repeat the one before them, and none if they are the default: counted
+/// before room is taken, since most columns of most directories are empty.
 fn column<T: Default + PartialEq>(seen: &[(&Text, &Stat)], value: impl Fn(&Stat) -> T) -> Vec<T> {
-    short(seen.iter().map(|(_, stat)| value(stat)).collect())
+    let values = || seen.iter().map(|(_, stat)| value(stat));
+    let length = told(values());
+    let mut column = Vec::with_capacity(length);
+    column.extend(values().take(length));
+    column
 }
 
-/// Leaves out the values at the end that repeat the one before them; all of them if they are the default.
-fn short<T: Default + PartialEq>(mut values: Vec<T>) -> Vec<T> {
-    while let [.., before, last] = values.as_slice()
-        && before == last
-    {
-        values.pop();
+/// How many of `values` have to be told.
+fn told<T: Default + PartialEq>(values: impl Iterator<Item = T>) -> usize {
+    let (mut told, mut last) = (0, T::default());
+    for (index, value) in values.enumerate() {
+        if value != last {
+            told = index + 1;
+        }
+        last = value;
     }
-    if values.len() == 1 && values.first() == Some(&T::default()) {
-        values.clear();
-    }
-    values
+    told
 }
 
 #[cfg(test)]
@@ -106,9 +113,8 @@ mod tests {
 
     #[test]
     fn columns_end_where_they_repeat() {
-        assert_eq!(short(vec![0, 0, 0]), Vec::<u32>::new());
-        assert_eq!(short(vec![7, 7, 7]), [7]);
-        assert_eq!(short(vec![1, 0, 0]), [1, 0]);
-        assert_eq!(short(vec![0, 5]), [0, 5]);
+        let told = |values: &[u32]| told(values.iter().copied());
+        assert_eq!([told(&[]), told(&[0, 0, 0]), told(&[7, 7, 7])], [0, 0, 1]);
+        assert_eq!([told(&[1, 0, 0]), told(&[0, 5]), told(&[0, 5, 5, 0, 0])], [2, 2, 4]);
     }
 }

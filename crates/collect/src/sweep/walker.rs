@@ -33,6 +33,8 @@ pub(super) struct Walker {
     pub(super) shared: Arc<Shared>,
     pub(super) slot: Arc<Slot>,
     pub(super) out: Out,
+    /// Room for the names of a directory, kept from one to the next.
+    pub(super) names: Vec<Named>,
 }
 
 impl Walker {
@@ -74,7 +76,7 @@ impl Walker {
         let mut whole = true;
         loop {
             self.slot.note(Some(Place::Directory(Arc::clone(&task.node))));
-            let mut names = Vec::new();
+            let mut names = std::mem::take(&mut self.names);
             let more = match directory.handle.next(&without, &mut names) {
                 Ok(more) => more,
                 Err(error) => {
@@ -100,7 +102,9 @@ impl Walker {
                 tasks.insert(0, Task { node, above: None, begun, ask: false });
             }
             shared.queue.walk(tasks);
-            self.show(&directory, names)?;
+            self.show(&directory, &names)?;
+            names.clear();
+            self.names = names;
             if put_aside {
                 return self.out.flow();
             }
@@ -207,18 +211,18 @@ impl Walker {
     }
 
     /// Asks the examiners about names, and sees to it that those they want are looked at.
-    fn show(&mut self, directory: &Arc<Swept>, names: Vec<Named>) -> Flow {
+    fn show(&mut self, directory: &Arc<Swept>, names: &[Named]) -> Flow {
         let shared = Arc::clone(&self.shared);
         if shared.examiners.is_empty() {
             return self.out.flow();
         }
-        let neighbours = Neighbours { directory, names: &names, context: &shared.context };
+        let neighbours = Neighbours { directory, names, context: &shared.context };
         for examiner in &shared.examiners {
             examiner.together(&neighbours, &mut self.out)?;
         }
         for Named { name, stat, .. } in names {
             let Ok(stat) = stat else { continue };
-            let seen = Seen::new(&shared.context, directory, &name, &stat);
+            let seen = Seen::new(&shared.context, directory, name, stat);
             let mut wanted = 0_u64;
             for (number, examiner) in shared.examiners.iter().enumerate() {
                 wanted |= u64::from(examiner.wants(&seen)) << number;
@@ -226,7 +230,8 @@ impl Walker {
             if wanted == 0 {
                 continue;
             }
-            let job = Job { directory: Arc::clone(directory), name, stat, wanted };
+            let (directory, name, stat) = (Arc::clone(directory), name.clone(), stat.clone());
+            let job = Job { directory, name, stat, wanted };
             if let Some(job) = shared.queue.look(job) {
                 self.look(&job)?;
             }

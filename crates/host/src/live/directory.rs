@@ -6,10 +6,27 @@ use calma_record::{Text, Timestamp};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// A piece of a listing ends with the buffer in which this many names are reached.
 const PIECE: usize = 512;
+
+/// Bytes of a listing that are asked for at once.
+const BUFFER: usize = 32 << 10;
+
+/// What a listing needs while it is read.
+#[derive(Default)]
+struct Room {
+    buffer: Vec<u8>,
+    listed: Vec<(u64, Text, Option<FileKind>)>,
+}
+
+thread_local! {
+    // Kept from one directory to the next: taken from the system and given back for each of a hundred thousand, it makes
+    // all threads of a walk wait for one another.
+    static ROOM: Cell<Room> = Cell::default();
+}
 
 /// An open directory.
 pub(crate) struct OpenDirectory {
@@ -94,10 +111,10 @@ impl Directory for OpenDirectory {
     }
 
     fn next(&self, without: &[&[u8]], names: &mut Vec<Named>) -> Result<bool, HostError> {
-        let mut buffer = Vec::with_capacity(32 << 10);
+        let Room { mut buffer, mut listed } = ROOM.take();
+        buffer.reserve(BUFFER);
         // The kernel keeps the position with the descriptor, so that each piece may have a buffer of its own.
         let mut listing = rustix::fs::RawDir::new(&self.descriptor, buffer.spare_capacity_mut());
-        let mut listed: Vec<(u64, Text, Option<FileKind>)> = Vec::with_capacity(64);
         let mut more = false;
         while let Some(entry) = listing.next() {
             let entry = entry.map_err(|e| HostError::errno("getdents64", b"", e))?;
@@ -114,7 +131,7 @@ impl Directory for OpenDirectory {
         listed.sort_unstable_by_key(|entry| entry.0);
         let begin = names.len();
         names.reserve(listed.len());
-        for (_, name, kind) in listed {
+        for (_, name, kind) in listed.drain(..) {
             let stat = if without.contains(&name.as_bytes()) {
                 Err(Cause::NotAsked)
             } else {
@@ -127,6 +144,7 @@ impl Directory for OpenDirectory {
             names.push(Named { name, listed: kind, stat });
         }
         names.get_mut(begin..).unwrap_or_default().sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        ROOM.set(Room { buffer, listed });
         Ok(more)
     }
 
