@@ -23,6 +23,7 @@ mod place;
 mod process;
 mod runner;
 mod settings;
+mod share;
 mod sshd;
 mod startup;
 mod sweep;

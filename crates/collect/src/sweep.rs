@@ -78,8 +78,7 @@ pub fn sweep(
     });
     let tasks = roots.iter().rev().map(|root| Task::new(Node::root(root), None, false));
     shared.queue.walk(tasks.collect());
-    let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let threads = if context.options.hurry { cores.clamp(2, 8) } else { 2 };
+    let threads = crate::share::threads(context.options.hurry);
     let mut crew = Crew { shared: Arc::clone(&shared), members: Vec::new(), lost: 0, rested: Duration::ZERO };
     for _ in 0..threads {
         crew.hire(out);

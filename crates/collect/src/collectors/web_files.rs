@@ -1,10 +1,13 @@
 //! Collector: scripts in the folders that web servers serve, by what they do with a request.
 
+mod file;
+
 use crate::walk::{Seen, Walk};
-use crate::{Card, Collector, Context, Flow, Needs, Out, Owner, Volatility, web};
-use calma_formats::web_script::{self, Found, Language, Signal};
+use crate::{Card, Collector, Context, Flow, Needs, Out, Volatility, share, web};
+use calma_formats::web_script::Language;
 use calma_host::{FileKind, Meta, join, resolve};
-use calma_record::{Digest, Gap, Source, kinds::WebFile};
+use calma_record::{Gap, Source};
+use file::{File, Use, usage};
 use std::{sync::Arc, time::Duration};
 
 /// This collector.
@@ -26,12 +29,11 @@ const WHAT: &str = "files in the web servers' folders";
 const MOST: usize = 200_000;
 /// Facts put out at most.
 const MOST_FACTS: usize = 5_000;
-/// A script is read up to here, another file up to there.
-const SCRIPT: usize = 4 << 20;
-const PICTURE: usize = 256 << 10;
 /// Bytes read of scripts and of other files in all.
 const SCRIPTS: u64 = 2 << 30;
 const PICTURES: u64 = 1 << 30;
+/// Files looked at together, by several threads.
+const TOGETHER: usize = 128;
 /// Links at the top of a web root that are followed to the site they stand for.
 const MOST_LINKS: usize = 256;
 
@@ -40,7 +42,14 @@ fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
     let (files, _) = web::read(tree);
     let mut roots = web::roots(context, &files);
     let mut walk = Walk::new(context, WHAT, MOST, out);
-    let mut finder = Finder { context, scripts: SCRIPTS, pictures: PICTURES, facts: 0, links: Vec::new() };
+    let mut finder = Finder {
+        context,
+        scripts: SCRIPTS,
+        pictures: PICTURES,
+        facts: 0,
+        links: Vec::new(),
+        waiting: Vec::new(),
+    };
     let (mut at, mut links) = (0, 0);
     while let Some(root) = roots.get(at).cloned() {
         at += 1;
@@ -56,6 +65,7 @@ fn collect(context: &Arc<Context>, out: &mut Out) -> Flow {
             }
         }
     }
+    finder.look(out)?;
     for (left, what) in [
         (finder.scripts, "scripts in the web servers' folders"),
         (finder.pictures, "pictures in the web servers' folders"),
@@ -74,17 +84,8 @@ struct Finder<'a> {
     pictures: u64,
     facts: usize,
     links: Vec<Vec<u8>>,
-}
-
-/// How a file's name says it is used.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Use {
-    /// A server runs it.
-    Script,
-    /// Named as a thing that is shown, or without any telling name: code does not belong into it.
-    Shown,
-    /// No look at it.
-    Nothing,
+    /// Files that are looked at together.
+    waiting: Vec<File>,
 }
 
 impl Finder<'_> {
@@ -118,77 +119,38 @@ impl Finder<'_> {
         out: &mut Out,
     ) -> Flow {
         let usage = usage(name, meta);
-        let (limit, budget) = match usage {
+        let budget = match usage {
             Use::Nothing => return out.flow(),
-            Use::Script => (SCRIPT, &mut self.scripts),
-            Use::Shown => (PICTURE, &mut self.pictures),
+            Use::Script => self.scripts,
+            Use::Shown => self.pictures,
         };
-        if *budget == 0 || meta.size == 0 {
+        if budget == 0 || meta.size == 0 {
             return out.flow();
         }
-        let content = match self.context.host.tree().read(path, limit) {
-            Ok(content) => content,
-            Err(error) => return out.unseen(WHAT, &error),
-        };
-        *budget = budget.saturating_sub(content.bytes.len() as u64);
-        let language = match usage {
-            Use::Script => Language::of(name, &content.bytes),
-            _ => Language::Other,
-        };
-        // A tag alone may stand in compressed data by chance; code behind it does not.
-        if language == Language::Other && !has(&content.bytes, b"<?php") && !has(&content.bytes, b"<?=") {
-            return out.flow();
-        }
-        let mut found = web_script::signals(&content.bytes, language);
-        // A name without an ending claims nothing: code in such a file counts by what it does alone.
-        let disguised = usage == Use::Shown && name.contains(&b'.');
-        if usage == Use::Shown && !disguised {
-            found.remove(&Signal::PhpCode);
-        }
-        if !worth(&mut found, disguised, in_uploads, &content.bytes) {
-            return out.flow();
-        }
-        let (package, packages_known) = match self.context.packages().owner(path) {
-            Owner::Package(package) => (Some(package), true),
-            Owner::Nobody => (None, true),
-            Owner::Unknown => (None, false),
-        };
-        self.facts += 1;
-        let meta = &content.meta;
-        let fact = WebFile {
-            path: path.into(),
-            root: root.into(),
-            language: language.name().into(),
-            signals: found.iter().map(|(signal, line)| format!("{}:{line}", signal.name())).collect(),
-            mode: meta.mode,
-            uid: meta.uid,
-            gid: meta.gid,
-            size: meta.size,
-            modified: meta.modified,
-            changed: meta.changed,
-            born: meta.born,
-            package,
-            packages_known,
-            digest: (!content.cut).then(|| Digest::of(&content.bytes)),
-            in_uploads,
-            disguised,
-        };
-        let source = if meta.uid == 0 { Source::file(path) } else { Source::owned_file(path) };
-        out.fact(source, fact)
+        self.waiting.push(File { root: root.to_vec(), path: path.to_vec(), usage, in_uploads });
+        if self.waiting.len() < TOGETHER { out.flow() } else { self.look(out) }
     }
-}
 
-/// Whether a file says enough for a fact. In pictures and other things that are shown, a lone `<?=` is chance.
-fn worth(found: &mut Found, disguised: bool, in_uploads: bool, bytes: &[u8]) -> bool {
-    let code = found.contains_key(&Signal::PhpCode);
-    if disguised {
-        let tag = bytes.windows(5).any(|part| part.eq_ignore_ascii_case(b"<?php"));
-        return found.keys().any(|signal| *signal != Signal::PhpCode) || (code && tag);
+    /// Looks at those that wait.
+    fn look(&mut self, out: &mut Out) -> Flow {
+        let files = std::mem::take(&mut self.waiting);
+        let answers = share::each(self.context.options.hurry, &files, |file| file.answer(self.context));
+        for (file, answer) in files.iter().zip(answers) {
+            let budget = if file.usage == Use::Script { &mut self.scripts } else { &mut self.pictures };
+            *budget = budget.saturating_sub(answer.read);
+            match answer.fact {
+                Ok(Some(fact)) if self.facts < MOST_FACTS => {
+                    self.facts += 1;
+                    let path = file.path.as_slice();
+                    let source = if fact.uid == 0 { Source::file(path) } else { Source::owned_file(path) };
+                    out.fact(source, fact)?;
+                }
+                Ok(_) => {}
+                Err(error) => out.unseen(WHAT, &error)?,
+            }
+        }
+        out.flow()
     }
-    if !in_uploads {
-        found.remove(&Signal::PhpCode);
-    }
-    !found.is_empty()
 }
 
 /// Whether visitors' files go to this folder, by the names between it and the web root.
@@ -204,42 +166,4 @@ fn in_uploads(root: &[u8], path: &[u8]) -> bool {
         before = part;
     }
     false
-}
-
-fn usage(name: &[u8], meta: &Meta) -> Use {
-    const SCRIPTS: &[&[u8]] = &[
-        b"php", b"phtml", b"phar", b"pht", b"inc", b"module", b"jsp", b"jspx", b"jspf", b"jsw", b"asp",
-        b"aspx", b"ashx", b"asmx", b"cgi", b"pl", b"py", b"wsgi", b"sh", b"fcgi",
-    ];
-    const SHOWN: &[&[u8]] = &[
-        b"jpg", b"jpeg", b"png", b"gif", b"ico", b"bmp", b"webp", b"svg", b"tif", b"tiff", b"pdf", b"css",
-        b"woff", b"woff2", b"ttf", b"mp3", b"mp4", b"log",
-    ];
-    let lower = name.to_ascii_lowercase();
-    let mut parts = lower.split(|b| *b == b'.');
-    let first = parts.next().unwrap_or_default();
-    let last = parts.next_back();
-    let php = |part: &[u8]| {
-        part.starts_with(b"php") && part.len() <= 5 && part.iter().skip(3).all(u8::is_ascii_digit)
-    };
-    match last {
-        Some(last) if php(last) || SCRIPTS.contains(&last) => Use::Script,
-        // `x.php.jpg` runs where a handler goes by any ending (mod_mime), `.jpg` where a setting says so.
-        Some(last) if SHOWN.contains(&last) => Use::Shown,
-        _ if lower.split(|b| *b == b'.').skip(1).any(php) => Use::Script,
-        None if meta.mode & 0o111 != 0 => Use::Script,
-        // Hidden by its name, and none of the settings that stand in web roots.
-        Some(_)
-            if first.is_empty()
-                && !matches!(lower.as_slice(), b".htaccess" | b".user.ini" | b".gitignore") =>
-        {
-            Use::Shown
-        }
-        None => Use::Shown,
-        Some(_) => Use::Nothing,
-    }
-}
-
-fn has(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
 }
