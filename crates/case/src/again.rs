@@ -56,15 +56,21 @@ impl Hand {
     }
 
     fn all(&mut self, evidence: &Folder, wanted: &[Digest]) -> Result<(), CaseError> {
+        // They come in order, so that those of one folder stand together.
+        let mut at: Option<(String, Folder)> = None;
         for some in wanted.chunks(AHEAD) {
-            let open = |digest: &Digest| {
-                let (folder, name) = place(digest);
-                let file = evidence.sub(&folder)?.read(&name)?;
+            let mut open = |digest: &Digest| {
+                let (name, file) = place(digest);
+                let folder = match at.take().filter(|(held, _)| *held == name) {
+                    Some(held) => at.insert(held),
+                    None => at.insert((name.clone(), evidence.sub(&name)?)),
+                };
+                let file = folder.1.read(&file)?;
                 let _ = fadvise(&file, 0, None, Advice::DontNeed);
                 let _ = fadvise(&file, 0, NonZeroU64::new(SMALL as u64), Advice::WillNeed);
                 Ok((*digest, file))
             };
-            let files = some.iter().map(open).collect::<Result<Vec<(Digest, File)>, CaseError>>()?;
+            let files = some.iter().map(&mut open).collect::<Result<Vec<(Digest, File)>, CaseError>>()?;
             for (digest, file) in files {
                 if self.small(&digest, &file).unwrap_or(false) {
                     continue;

@@ -318,8 +318,7 @@ impl Pieces {
         packed.reserve(bytes.len() + (bytes.len() >> 7) + 1024);
         small.compress_to_buffer(bytes, &mut packed).map_err(fault)?;
         let (digest, stored) = (Digest::of(bytes), Digest::of(&packed));
-        let mut file = self.partial.create_new(&name)?;
-        let _ = fchmod(&file, Mode::RUSR);
+        let mut file = self.partial.create_as(&name, Mode::RUSR)?;
         let placed = file.write_all(&packed).map_err(fault).and_then(|()| self.place(&name, &digest, stored));
         let there = match placed {
             Ok(Some(there)) => there,

@@ -4,6 +4,7 @@
 //! [`Taken`], which one calma at a time has. The two ends of a connection share [`Here`]: what acts on this machine acts
 //! there as well, and the keeper's disk is reached through [`Keeper`] either way.
 
+mod ahead;
 mod here;
 mod local;
 mod question;
@@ -67,6 +68,12 @@ pub trait Taken {
     /// # Errors
     /// When the machine does not answer.
     fn even_databases(&mut self) -> Result<(), SideError>;
+
+    /// Whether steps are taken back together here, where their action can: what was made ready for them is gone with a
+    /// connection otherwise.
+    fn together(&self) -> bool {
+        false
+    }
 
     /// Looks whether steps can be done and gathers what taking them back needs. Changes nothing there.
     ///
@@ -132,6 +139,14 @@ pub trait Keeper {
     /// # Errors
     /// When it can not be written.
     fn note(&self, id: u64, note: &Value, lasting: bool) -> Result<(), Trouble>;
+
+    /// Writes down what several steps touch next; all of it is on the disk when this returns.
+    ///
+    /// # Errors
+    /// When it can not be written.
+    fn notes(&self, notes: &[(u64, Value)]) -> Result<(), Trouble> {
+        notes.iter().try_for_each(|(id, note)| self.note(*id, note, true))
+    }
 
     /// Waits until every note has arrived.
     ///

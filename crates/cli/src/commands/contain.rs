@@ -184,10 +184,12 @@ fn carry_out(
         }
     };
     let done = all(&mut engine, side, plan, first, arguments, &mut tell);
-    let json = changes::json_outcomes(engine.history(), first, done.as_deref().unwrap_or_default());
+    let json = arguments
+        .json
+        .then(|| changes::json_outcomes(engine.history(), first, done.as_deref().unwrap_or_default()));
     // Sealed also where the machine does not answer any more: what is known by then is the keeper's.
     let phrase = engine.end()?;
-    if arguments.json {
+    if let Some(json) = json {
         show::print(&json);
     }
     let back = done.map_err(|error| machine.refusal(error, case))?;

@@ -115,6 +115,15 @@ impl Keeper for Keeping<'_> {
         journal.settle().and_then(|()| journal.write(entries)).and_then(|()| journal.sync()).map_err(trouble)
     }
 
+    fn notes(&self, notes: &[(u64, Value)]) -> Result<(), Trouble> {
+        if notes.is_empty() {
+            return Ok(());
+        }
+        let entries = notes.iter().map(|(id, note)| Entry::Progress { id: *id, note: note.clone() }).collect();
+        let mut journal = self.journal.borrow_mut();
+        journal.write(entries).and_then(|()| journal.sync()).map_err(trouble)
+    }
+
     fn note(&self, id: u64, note: &Value, lasting: bool) -> Result<(), Trouble> {
         let mut journal = self.journal.borrow_mut();
         journal.write(vec![Entry::Progress { id, note: note.clone() }]).map_err(trouble)?;
