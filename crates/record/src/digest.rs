@@ -32,7 +32,9 @@ impl fmt::Display for Digest {
         // In one piece: a journal has thousands of them.
         let mut digits = [0; 64];
         for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
-            pair.copy_from_slice(&[byte >> 4, byte & 15].map(|n| if n < 10 { b'0' + n } else { b'a' - 10 + n }));
+            pair.copy_from_slice(
+                &[byte >> 4, byte & 15].map(|n| if n < 10 { b'0' + n } else { b'a' - 10 + n }),
+            );
         }
         f.write_str(std::str::from_utf8(&digits).unwrap_or_default())
     }

@@ -103,6 +103,30 @@ pub trait Keeper {
     fn keep(&self, what: &str, place: &Text, pid: Option<u32>, from: &mut dyn Read)
     -> Result<Piece, Trouble>;
 
+    /// Keeps these bytes, which are known to be this piece, and which a [`calma_case::Packer`] may have compressed.
+    ///
+    /// # Errors
+    /// As for [`Keeper::keep`].
+    fn keep_whole(
+        &self,
+        what: &str,
+        place: &Text,
+        pid: Option<u32>,
+        (bytes, piece): (&[u8], &Piece),
+        packed: &[u8],
+    ) -> Result<(), Trouble> {
+        let _ = packed;
+        match self.keep(what, place, pid, &mut &*bytes)? {
+            kept if kept == *piece => Ok(()),
+            _ => Err(Trouble::new("what was stored is not what was read")),
+        }
+    }
+
+    /// Whether files that are taken off the system go elsewhere than all other pieces.
+    fn sends_away(&self) -> bool {
+        true
+    }
+
     /// As [`Vault::keep_away`].
     ///
     /// # Errors

@@ -201,11 +201,7 @@ fn check(looking: &mut Looking<'_>, undo: &Undo, way: Way) -> Result<Option<Stri
 }
 
 /// Makes the file again beside its name. The folder's times stay as they are: it is not back yet.
-pub(super) fn ready(
-    acting: &mut Acting<'_>,
-    _: &Step,
-    undo: &Undo,
-) -> Result<Option<Vec<String>>, Trouble> {
+pub(super) fn ready(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Option<Vec<String>>, Trouble> {
     let state: State = state(undo)?;
     let (folder, name) = acting.ground().place(state.path.as_bytes())?;
     // Only what is simply gone.
@@ -218,7 +214,8 @@ pub(super) fn ready(
         return Ok(None);
     }
     let times = folder.times()?;
-    let (again, later) = (state.again.as_bytes(), |hands: &dyn Hands, file: &NewFile| hands.flush_later(file));
+    let (again, later) =
+        (state.again.as_bytes(), |hands: &dyn Hands, file: &NewFile| hands.flush_later(file));
     let made = whole::remake_with(acting, &folder, again, &state.manifest, &state.piece, later);
     acting.hands().set_folder_times(&folder, times)?;
     made.map(Some)

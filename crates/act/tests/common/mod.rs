@@ -3,7 +3,10 @@
 
 pub(crate) mod situation;
 
-use calma_act::{Acting, Action, Ahead, Done, Foreseen, Foresight, KeepOff, Ledger, Looking, Permit, Piece, Trouble, Vault, Verdict};
+use calma_act::{
+    Acting, Action, Ahead, Done, Foreseen, Foresight, KeepOff, Ledger, Looking, Permit, Piece, Trouble,
+    Vault, Verdict,
+};
 use calma_host::ground::{Folder, Ground, Group};
 use calma_host::{Hands, HostError, Live, LiveHands, Mounting, NewFile, Tell};
 use calma_record::step::{
@@ -257,7 +260,8 @@ impl Stage {
             ahead.foreseen = true;
         }
         let Some(ready) = self.action.ready else { return };
-        let (step, undo, none, mut note) = (self.step.clone(), self.undo.clone(), Ahead::default(), |_| Ok(()));
+        let (step, undo, none, mut note) =
+            (self.step.clone(), self.undo.clone(), Ahead::default(), |_| Ok(()));
         let mut acting = Acting { looking: self.looking(), permit, ahead: &none, progress: &mut note };
         ahead.ready = ready(&mut acting, &step, &undo).ok().flatten();
         if permit.settle_files().is_err() {

@@ -1,7 +1,9 @@
 //! Acting on the machine this program runs on, whoever keeps the journal.
 
 use super::{AsLedger, AsVault, Errand, Keeper, Report, SideError, Stage, ahead};
-use calma_act::{Acting, Action, Ahead, Done, Foreseen, Foresight, KeepOff, Looking, Permit, Trouble, Vault, Verdict};
+use calma_act::{
+    Acting, Action, Ahead, Done, Foreseen, Foresight, KeepOff, Looking, Permit, Trouble, Vault, Verdict,
+};
 use calma_host::ground::Ground;
 use calma_host::{Alone, Live};
 use calma_record::Text;
@@ -142,8 +144,12 @@ impl Here {
             if alone { Ok(()) } else { keeper.note(id, &note, lasting) }
         };
         let mut vault = AsVault(keeper);
-        let mut acting =
-            Acting { looking: self.looking(&mut vault, &earlier), permit, ahead: &one.ahead, progress: &mut progress };
+        let mut acting = Acting {
+            looking: self.looking(&mut vault, &earlier),
+            permit,
+            ahead: &one.ahead,
+            progress: &mut progress,
+        };
         let go = if way == Way::Do { one.action.apply } else { one.action.revert };
         one.done = go(&mut acting, &one.intent.step, &one.intent.undo);
         if !alone {
