@@ -261,7 +261,7 @@ fn what_comes_to_a_name_while_its_file_is_made_ready_is_left_alone() {
         let mut stage = Stage::new("quarantine", file(&at, "f"));
         stage.prepare().unwrap();
         stage.apply();
-        (stage.together, stage.planted) = (true, Some((at.join("f"), b"another")));
+        (stage.together, stage.planted) = (true, Some((at.join("f"), b"another".as_slice())));
         assert!(stage.try_revert().unwrap_err().0.contains("something else stands"));
         assert_eq!(std::fs::read(at.join("f")).unwrap(), b"another");
         assert_eq!(std::fs::read_dir(&at).unwrap().count(), 1, "nothing of calma's own is left");

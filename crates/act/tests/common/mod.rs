@@ -263,7 +263,10 @@ impl Stage {
         let (step, undo, none, mut note) =
             (self.step.clone(), self.undo.clone(), Ahead::default(), |_| Ok(()));
         let mut acting = Acting { looking: self.looking(), permit, ahead: &none, progress: &mut note };
-        ahead.ready = ready(&mut acting, &step, &undo).ok().flatten();
+        match ready(&mut acting, &step, &undo) {
+            Ok(lost) => ahead.ready = lost,
+            Err(_) => ahead.foreseen = false,
+        }
         if permit.settle_files().is_err() {
             ahead.ready = None;
         }

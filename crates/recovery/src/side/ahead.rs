@@ -11,8 +11,9 @@ use calma_record::step::{Manifest, Refusal, Step, Undo};
 use calma_record::{Digest, Text};
 use handing::Handing;
 use std::io::{self, Read};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::mpsc::sync_channel;
 
 /// So few steps are not worth a thread.
 const FEW: usize = 8;
@@ -50,6 +51,22 @@ impl Part {
     }
 }
 
+/// Space that was used and can be filled again.
+#[derive(Default)]
+struct Used(Mutex<Vec<Part>>);
+
+impl Used {
+    fn put(&self, part: Part) {
+        if let Ok(mut parts) = self.0.lock() {
+            parts.push(part);
+        }
+    }
+
+    fn get(&self) -> Part {
+        self.0.lock().ok().and_then(|mut parts| parts.pop()).unwrap_or_default()
+    }
+}
+
 /// What a piece is; the manifest of a file that is taken off the system.
 struct About {
     what: String,
@@ -77,13 +94,12 @@ pub(super) fn prepare(
     if steps.len() <= FEW {
         return here();
     }
-    let (waiting, packs) = (AtomicUsize::new(0), !keeper.sends_away());
+    let (used, waiting, packs) = (Used::default(), AtomicUsize::new(0), !keeper.sends_away());
     std::thread::scope(|scope| {
         let (to, from) = sync_channel(WAITING);
-        let (used, empty) = channel();
-        let waiting = &waiting;
+        let (used, waiting) = (&used, &waiting);
         let looker = std::thread::Builder::new().spawn_scoped(scope, move || {
-            let mut vault = Handing::new(to, empty, packs.then_some(waiting));
+            let mut vault = Handing::new(to, used, packs.then_some(waiting));
             // It ends early where nobody stores any more.
             let _ = steps.iter().try_for_each(|step| {
                 let prepared = look(step, &mut vault);
@@ -93,7 +109,7 @@ pub(super) fn prepare(
         });
         let Ok(looker) = looker else { return here() };
         let mut words = Words::new(from);
-        let mut prepared = receive(&mut words, &used, keeper, waiting);
+        let mut prepared = receive(&mut words, used, keeper, waiting);
         drop(words);
         let _ = looker.join();
         let lost = || Err(Refusal::new("looking at it came to no end"));
@@ -105,7 +121,7 @@ pub(super) fn prepare(
 /// Stores what comes; what became of each step.
 fn receive(
     words: &mut Words,
-    used: &Sender<Part>,
+    used: &Used,
     keeper: &dyn Keeper,
     waiting: &AtomicUsize,
 ) -> Vec<Result<Undo, Refusal>> {
@@ -122,8 +138,7 @@ fn receive(
                     }
                 };
                 failed = failed.or(kept.err());
-                // Nobody fills it again when the other thread has ended.
-                let _ = used.send(part);
+                used.put(part);
             }
             Word::Piece(about) => {
                 let mut from = Arriving::new(words, used);

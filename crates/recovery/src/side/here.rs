@@ -119,13 +119,19 @@ impl Here {
             }
             return;
         }
+        let mut whole = true;
         for (one, _) in known.iter_mut().zip(may).filter(|(_, may)| *may) {
             let Some(ready) = one.action.ready else { continue };
             let (mut vault, none, mut progress) = (AsVault(keeper), Ahead::default(), |_| Ok(()));
             let looking = self.looking(&mut vault, &one.notes);
             let mut acting = Acting { looking, permit, ahead: &none, progress: &mut progress };
-            one.ahead.ready = ready(&mut acting, &one.intent.step, &one.intent.undo).ok().flatten();
+            match ready(&mut acting, &one.intent.step, &one.intent.undo) {
+                Ok(lost) => one.ahead.ready = lost,
+                Err(_) => whole = false,
+            }
         }
+        // Where that changed a folder and was cut, its times are not as they were foreseen, and are to be put back all the same.
+        known.iter_mut().for_each(|one| one.ahead.foreseen &= whole);
         if permit.settle_files().is_err() {
             known.iter_mut().for_each(|one| one.ahead.ready = None);
         }

@@ -1,9 +1,9 @@
 //! What the thread that looks says, as the one that stores hears it.
 
-use super::{Part, Word};
+use super::{Part, Used, Word};
 use calma_act::Piece;
 use std::io::{self, Read};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Receiver;
 
 /// Words, one after another.
 pub(super) struct Words {
@@ -31,7 +31,7 @@ impl Words {
 /// The bytes of a piece of several parts as they come.
 pub(super) struct Arriving<'a> {
     words: &'a mut Words,
-    used: &'a Sender<Part>,
+    used: &'a Used,
     part: Part,
     at: usize,
     /// How it ended.
@@ -40,7 +40,7 @@ pub(super) struct Arriving<'a> {
 
 impl<'a> Arriving<'a> {
     /// The piece that began; parts that were read go back.
-    pub(super) fn new(words: &'a mut Words, used: &'a Sender<Part>) -> Self {
+    pub(super) fn new(words: &'a mut Words, used: &'a Used) -> Self {
         Self { words, used, part: Part::default(), at: 0, end: None }
     }
 
@@ -59,8 +59,7 @@ impl<'a> Arriving<'a> {
         self.at = 0;
         let before = std::mem::replace(&mut self.part, next);
         if !before.buffer.is_empty() {
-            // Nobody fills it when the other thread has ended.
-            let _ = self.used.send(before);
+            self.used.put(before);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The vault of the thread that looks: it hands everything over.
 
-use super::{About, Part, Word};
+use super::{About, Part, Used, Word};
 use calma_act::{Piece, Trouble, Vault};
 use calma_case::Packer;
 use calma_record::step::{Manifest, Refusal, Undo};
@@ -8,7 +8,7 @@ use calma_record::{Digest, Text};
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::SyncSender;
 
 /// Bytes go in parts of this size.
 const PART: usize = 64 << 10;
@@ -21,8 +21,7 @@ const AHEAD: usize = 16;
 pub(super) struct Handing<'a> {
     to: SyncSender<Vec<Word>>,
     group: Vec<Word>,
-    /// Space that was used and can be filled again.
-    empty: Receiver<Part>,
+    used: &'a Used,
     /// What is filled next.
     spare: Part,
     /// What the step wants to be read again.
@@ -33,13 +32,9 @@ pub(super) struct Handing<'a> {
 
 impl<'a> Handing<'a> {
     /// With the number of pieces that wait, where they are stored compressed.
-    pub(super) fn new(
-        to: SyncSender<Vec<Word>>,
-        empty: Receiver<Part>,
-        waiting: Option<&'a AtomicUsize>,
-    ) -> Self {
+    pub(super) fn new(to: SyncSender<Vec<Word>>, used: &'a Used, waiting: Option<&'a AtomicUsize>) -> Self {
         let waiting = waiting.and_then(|waiting| Some((waiting, Packer::new().ok()?)));
-        Self { to, group: Vec::new(), empty, spare: Part::default(), checks: Vec::new(), waiting }
+        Self { to, group: Vec::new(), used, spare: Part::default(), checks: Vec::new(), waiting }
     }
 
     /// Says what became of a step.
@@ -62,7 +57,7 @@ impl<'a> Handing<'a> {
     /// Fills a part, as far as there is something.
     fn fill(&mut self, from: &mut dyn Read) -> io::Result<()> {
         if self.spare.buffer.is_empty() {
-            self.spare = self.empty.try_recv().unwrap_or_default();
+            self.spare = self.used.get();
             self.spare.buffer.resize(PART, 0);
         }
         let part = &mut self.spare;
