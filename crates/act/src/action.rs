@@ -4,8 +4,7 @@ use crate::{KeepOff, Permit, Vault};
 use calma_host::ground::Ground;
 use calma_host::{Hands, Host, HostError};
 use calma_record::step::{Refusal, Step, Undo, Undoable, Way};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 /// An action's card.
@@ -39,6 +38,21 @@ pub struct Action {
     pub verify: fn(&mut Looking<'_>, &Step, &Undo, Way) -> Verdict,
     /// Takes it back, from wherever it stands.
     pub revert: fn(&mut Acting<'_>, &Step, &Undo) -> Result<Done, Trouble>,
+    /// Makes ready beside what `revert` will put in its place, for steps that are taken back together: what that wrote is
+    /// brought to the disk for all of them at once. Nothing, where this step has nothing to be made ready.
+    pub ready: Option<Ready>,
+}
+
+/// See [`Action::ready`]: what could not be given back, in words, once it stands ready.
+pub type Ready = fn(&mut Acting<'_>, &Step, &Undo) -> Result<Option<Vec<String>>, Trouble>;
+
+/// What was done ahead for a step that is taken back together with others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ahead {
+    /// The last note says what its folder will be found as, and was written before anything was done.
+    pub foreseen: bool,
+    /// What is put in its place stands ready and is on the disk; what could not be given back, in words.
+    pub ready: Option<Vec<String>>,
 }
 
 /// What an action sees while it only looks.
@@ -61,6 +75,8 @@ pub struct Acting<'a> {
     pub looking: Looking<'a>,
     /// The permit, which has the hands.
     pub permit: &'a Permit,
+    /// What was done ahead.
+    pub ahead: &'a Ahead,
     /// Writes into the journal what is touched next and could not be known before.
     pub progress: &'a mut dyn FnMut(Value) -> Result<(), Trouble>,
 }
@@ -136,13 +152,13 @@ impl From<Trouble> for Refusal {
 /// An action's own state as an [`Undo`].
 pub(crate) fn undo(state: &impl Serialize) -> Result<Undo, Refusal> {
     serde_json::to_value(state)
-        .map(Undo)
+        .map(Undo::new)
         .map_err(|error| Refusal::new(format!("its state can not be written: {error}")))
 }
 
 /// An action's own state out of an [`Undo`].
 pub(crate) fn state<T: DeserializeOwned>(undo: &Undo) -> Result<T, Trouble> {
-    serde_json::from_value(undo.0.clone())
+    T::deserialize(undo.value())
         .map_err(|error| Trouble::new(format!("the journal's entry can not be read: {error}")))
 }
 

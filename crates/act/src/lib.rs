@@ -10,6 +10,7 @@ mod action;
 pub mod actions;
 mod database;
 mod edit;
+mod foresee;
 mod fresh;
 mod image;
 mod keep_off;
@@ -19,7 +20,8 @@ mod tree;
 mod vault;
 mod whole;
 
-pub use action::{Acting, Action, Card, Done, Looking, Trouble, Verdict};
+pub use action::{Acting, Action, Ahead, Card, Done, Looking, Ready, Trouble, Verdict};
+pub use foresee::{Foreseen, Foresight};
 pub use keep_off::KeepOff;
 pub use permit::{Ledger, Permit};
 pub use vault::{Piece, Vault};

@@ -49,6 +49,14 @@ impl Permit {
         Ok(self.hands.settle()?)
     }
 
+    /// Brings what was made ready to the disk, before anything rests on it.
+    ///
+    /// # Errors
+    /// When a disk refuses.
+    pub fn settle_files(&self) -> Result<(), Trouble> {
+        Ok(self.hands.settle_files()?)
+    }
+
     pub(crate) fn hands(&self) -> &dyn Hands {
         self.hands.as_ref()
     }

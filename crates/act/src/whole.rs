@@ -3,9 +3,11 @@
 use crate::action::{Done, Trouble};
 use crate::{Acting, Piece, vault};
 use calma_host::ground::Folder;
-use calma_host::{NewFile, PROTECTING, SETTABLE};
+use calma_host::{Hands, HostError, NewFile, PROTECTING, SETTABLE};
 use calma_record::step::{FileTime, Manifest};
 use calma_record::{Digest, Text};
+use serde::Deserialize as _;
+use serde_json::Value;
 use std::io::Read;
 
 /// A name beside `path` that only calma uses: the same for the same file in the same state, so that a run after a crash
@@ -86,13 +88,26 @@ pub(crate) fn take_away(
     Ok(())
 }
 
-/// Makes a file or link again under a name that nothing has, complete but for its flags. What could not be kept is told.
+/// Makes a file or link again under a name that nothing has, complete but for its flags, and brings it to the disk. What could
+/// not be kept is told.
 pub(crate) fn remake(
     acting: &mut Acting<'_>,
     folder: &Folder,
     name: &[u8],
     was: &Manifest,
     piece: &Piece,
+) -> Result<Vec<String>, Trouble> {
+    remake_with(acting, folder, name, was, piece, |hands, file| hands.flush(file))
+}
+
+/// The same; `flush` sees to it that the file comes to the disk.
+pub(crate) fn remake_with(
+    acting: &mut Acting<'_>,
+    folder: &Folder,
+    name: &[u8],
+    was: &Manifest,
+    piece: &Piece,
+    flush: impl FnOnce(&dyn Hands, &NewFile) -> Result<(), HostError>,
 ) -> Result<Vec<String>, Trouble> {
     let hands = acting.hands();
     if folder.has(name) {
@@ -107,7 +122,7 @@ pub(crate) fn remake(
     let from = acting.looking.vault.fetch(&piece.digest)?;
     let file = hands.create(folder, name)?;
     let done = fill(acting, &file, was, from).and_then(|()| Ok(hands.dress(&file, was)?)).and_then(|lost| {
-        hands.flush(&file)?;
+        flush(hands, &file)?;
         Ok(lost)
     });
     if done.is_err() {
@@ -148,6 +163,17 @@ fn fill(
 /// The note of a folder's times as they were when taking back began.
 const FOUND: &str = "folder-found";
 
+/// A folder's times as they were found, as they were noted last.
+pub(crate) fn found(noted: &[Value]) -> Option<(FileTime, FileTime)> {
+    let last = noted.iter().rev().find_map(|note| note.get(FOUND))?;
+    Option::<(FileTime, FileTime)>::deserialize(last).ok().flatten()
+}
+
+/// The note of them.
+pub(crate) fn note(found: (FileTime, FileTime)) -> Value {
+    serde_json::json!({ FOUND: found })
+}
+
 /// Takes something back in a folder whose times are put right at the end: `work` is given them as they were when that began,
 /// also if it was cut and begins anew. An attempt that changed nothing leaves no such note behind: the next one begins by
 /// itself.
@@ -156,15 +182,14 @@ pub(crate) fn taking_back(
     folder: &Folder,
     work: impl FnOnce(&mut Acting<'_>, (FileTime, FileTime)) -> Result<Done, Trouble>,
 ) -> Result<Done, Trouble> {
-    let noted = acting.looking.noted.iter().rev().find_map(|note| note.get(FOUND));
-    let noted =
-        noted.and_then(|times| serde_json::from_value::<Option<(FileTime, FileTime)>>(times.clone()).ok());
-    let found = match noted.flatten() {
+    let now = folder.times()?;
+    // What was foreseen counts if it came so. What an attempt that was cut has noted counts whatever stands there now.
+    let noted = found(acting.looking.noted).filter(|times| !acting.ahead.foreseen || times.1 == now.1);
+    let found = match noted {
         Some(times) => times,
         None => {
-            let times = folder.times()?;
-            (acting.progress)(serde_json::json!({ FOUND: times }))?;
-            times
+            (acting.progress)(note(now))?;
+            now
         }
     };
     let done = work(acting, found);
@@ -187,10 +212,19 @@ impl Left {
     }
 
     /// As it was noted. After a cut nobody knows whether the folder's time is ours; then it is taken to be.
-    pub(crate) fn noted(notes: &[serde_json::Value]) -> Option<FileTime> {
-        let left = notes.iter().rev().find_map(|note| serde_json::from_value::<Self>(note.clone()).ok());
+    pub(crate) fn noted(notes: &[Value]) -> Option<FileTime> {
+        let left = notes.iter().rev().find_map(|note| Self::deserialize(note).ok());
         left.map(|left| left.folder_modified)
     }
+}
+
+/// Whether a folder that was found so gets the times back that it had: nobody else changed it since.
+pub(crate) fn settles(
+    found: (FileTime, FileTime),
+    was: (FileTime, FileTime),
+    ours: Option<FileTime>,
+) -> bool {
+    found.1 == was.1 || ours.is_none_or(|ours| ours == found.1)
 }
 
 /// Puts a folder's times back if nobody else changed it since.
@@ -202,7 +236,7 @@ pub(crate) fn settle_times(
     ours: Option<FileTime>,
     flags: Option<u32>,
 ) -> Result<(), Trouble> {
-    if found.1 == was.1 || ours.is_none_or(|ours| ours == found.1) {
+    if settles(found, was, ours) {
         return in_folder(acting, folder, flags, |acting| {
             Ok(acting.hands().set_folder_times(folder, was)?)
         });

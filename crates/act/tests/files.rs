@@ -253,6 +253,27 @@ fn what_was_changed_or_planted_since_is_left_alone() {
 }
 
 #[test]
+fn what_comes_to_a_name_while_its_file_is_made_ready_is_left_alone() {
+    isolated("what_comes_to_a_name_while_its_file_is_made_ready_is_left_alone", || {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().canonicalize().unwrap();
+        write(at.join("f"), b"one", 0o644, 1_000_000_000);
+        let mut stage = Stage::new("quarantine", file(&at, "f"));
+        stage.prepare().unwrap();
+        stage.apply();
+        (stage.together, stage.planted) = (true, Some((at.join("f"), b"another".as_slice())));
+        assert!(stage.try_revert().unwrap_err().0.contains("something else stands"));
+        assert_eq!(std::fs::read(at.join("f")).unwrap(), b"another");
+        assert_eq!(std::fs::read_dir(&at).unwrap().count(), 1, "nothing of calma's own is left");
+        // And once it is gone again.
+        std::fs::remove_file(at.join("f")).unwrap();
+        stage.revert();
+        stage.holds(Way::Undo);
+        assert_eq!(std::fs::read(at.join("f")).unwrap(), b"one");
+    });
+}
+
+#[test]
 fn mounts_are_taken_away_and_come_back() {
     isolated("mounts_are_taken_away_and_come_back", || {
         let folder = tempfile::tempdir().unwrap();
@@ -357,7 +378,7 @@ fn where_no_attributes_can_be_what_is_lost_is_told_and_stays_kept() {
         let back = back.manifest(b"f").unwrap();
         assert_eq!((back.mode, back.size, back.modified), (0o4751, 10, (1_500_000_000, 987_654_321)));
         // It is whole in the journal.
-        assert!(stage.undo.0.to_string().contains("trusted.x"));
+        assert!(stage.undo.value().to_string().contains("trusted.x"));
         // A file from there has none to lose.
         let mut stage = Stage::new("quarantine", file(at, "f"));
         stage.prepare().unwrap();

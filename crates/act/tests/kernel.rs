@@ -153,7 +153,7 @@ fn a_group_of_the_old_freezer_is_frozen_as_a_whole() {
         assert_eq!((found.frozen(), found.asked_to_freeze()), (Some(false), Some(false)), "{found:?}");
         let mut stage = Stage::new("freeze", Target::Tree(process(victim.id()).unwrap().identity()));
         stage.prepare().unwrap();
-        assert!(stage.undo.0.to_string().contains("freezer"), "{:?}", stage.undo);
+        assert!(stage.undo.value().to_string().contains("freezer"), "{:?}", stage.undo);
         stage.apply();
         stage.holds(Way::Do);
         assert_eq!(found.frozen(), Some(true));

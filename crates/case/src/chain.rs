@@ -90,7 +90,9 @@ impl Chain {
 
 /// Lines of the keeper as the payload of a frame.
 pub(crate) fn pack(lines: &[crate::keeper::Line]) -> io::Result<(u32, Vec<u8>)> {
-    compress(&crate::keeper::text(lines)?)
+    let mut text = Vec::new();
+    lines.iter().try_for_each(|line| crate::keeper::write(line, &mut text))?;
+    compress(&text)
 }
 
 fn compress(text: &[u8]) -> io::Result<(u32, Vec<u8>)> {
@@ -101,12 +103,12 @@ fn compress(text: &[u8]) -> io::Result<(u32, Vec<u8>)> {
 fn pack_all(lines: &[crate::keeper::Line]) -> io::Result<Vec<(u32, Vec<u8>)>> {
     let (mut packed, mut text) = (Vec::new(), Vec::new());
     for line in lines {
-        let one = crate::keeper::text(std::slice::from_ref(line))?;
-        if !text.is_empty() && text.len() + one.len() > FULL {
-            packed.push(compress(&text)?);
-            text.clear();
+        let before = text.len();
+        crate::keeper::write(line, &mut text)?;
+        if before > 0 && text.len() > FULL {
+            packed.push(compress(text.get(..before).unwrap_or_default())?);
+            text.drain(..before);
         }
-        text.extend(one);
     }
     if !text.is_empty() {
         packed.push(compress(&text)?);

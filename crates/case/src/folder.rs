@@ -49,13 +49,18 @@ impl Folder {
 
     /// A new file to append to; never one that is there.
     pub(crate) fn create_new(&self, name: &str) -> Result<File, CaseError> {
+        self.create_as(name, Mode::RUSR | Mode::WUSR)
+    }
+
+    /// The same with a mode of its own.
+    pub(crate) fn create_as(&self, name: &str, mode: Mode) -> Result<File, CaseError> {
         let flags = OFlags::RDWR
             | OFlags::APPEND
             | OFlags::CREATE
             | OFlags::EXCL
             | OFlags::NOFOLLOW
             | OFlags::CLOEXEC;
-        fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)
+        fs::openat(&self.fd, name, flags, mode)
             .map(File::from)
             .map_err(fault("can not make the file", &self.path.join(name)))
     }

@@ -135,12 +135,37 @@ impl Journal {
             }
         }
         let kept = match buffer.get(..first).filter(|_| first < SMALL) {
-            Some(whole) => self.writer.pieces.store_small(id, whole)?,
+            Some(whole) => self.writer.pieces.store_small(id, whole, Digest::of(whole), &[])?,
             None => self.large(id, place, &mut buffer, from)?,
         };
         self.buffer = buffer;
+        self.came(what, place, pid, &kept);
+        Ok(kept)
+    }
+
+    /// Keeps a few bytes of which the digest is known already, and which a [`crate::Packer`] may have compressed.
+    ///
+    /// # Errors
+    /// As for [`Journal::keep`].
+    pub fn keep_whole(
+        &mut self,
+        what: &str,
+        place: &Text,
+        pid: Option<u32>,
+        (bytes, digest): (&[u8], Digest),
+        packed: &[u8],
+    ) -> Result<Kept, CaseError> {
+        let id = self.next_piece;
+        self.next_piece += 1;
+        let kept = self.writer.pieces.store_small(id, bytes, digest, packed)?;
+        self.came(what, place, pid, &kept);
+        Ok(kept)
+    }
+
+    /// Remembers a piece that is to be named in the stream.
+    fn came(&mut self, what: &str, place: &Text, pid: Option<u32>, kept: &Kept) {
         let blob = Blob {
-            id,
+            id: kept.id,
             digest: kept.digest,
             size: kept.size,
             what: what.to_owned(),
@@ -149,7 +174,6 @@ impl Journal {
             partial: false,
         };
         self.unnamed.push((kept.clone(), blob));
-        Ok(kept)
     }
 
     /// Keeps a piece of which the first bytes fill the buffer, part by part.

@@ -5,6 +5,7 @@ use crate::again;
 use crate::evidence::{self, LARGEST, Piece};
 use crate::folder::Folder;
 use crate::keeper::Kept;
+use crate::packer::Packer;
 use calma_record::{Blob, Digest};
 use rustix::fs::{Mode, fchmod};
 use sha2::{Digest as _, Sha256};
@@ -87,10 +88,10 @@ pub(crate) struct Pieces {
     unsettled_folders: BTreeMap<String, Folder>,
     /// Whether more files than those are not on the disk yet: the whole file system is brought to it then.
     unsettled_more: bool,
-    /// Pieces that are read again once they are on the disk.
-    unchecked: BTreeSet<Digest>,
+    /// Pieces that are read again once they are on the disk, in the order in which they came.
+    unchecked: Vec<Digest>,
     /// What compresses small pieces, and where to; made when the first one comes.
-    small: Option<zstd::bulk::Compressor<'static>>,
+    small: Option<Packer>,
     packed: Vec<u8>,
     /// Whether syncfs(2) can be relied on here.
     syncfs: bool,
@@ -131,7 +132,7 @@ impl Pieces {
             unsettled: Vec::new(),
             unsettled_folders: BTreeMap::new(),
             unsettled_more: false,
-            unchecked: BTreeSet::new(),
+            unchecked: Vec::new(),
             small: None,
             packed: Vec::new(),
             syncfs: syncfs_tells_errors(),
@@ -158,10 +159,9 @@ impl Pieces {
             }
         }
         self.unsettled.clear();
-        self.unsettled_folders.clear();
         self.unsettled_more = false;
-        let wanted: Vec<Digest> = self.unchecked.iter().copied().collect();
-        again::all_come_back(&self.evidence, &wanted)?;
+        let folders = std::mem::take(&mut self.unsettled_folders);
+        again::all_come_back(&self.evidence, &folders, &self.unchecked)?;
         self.unchecked.clear();
         Ok(())
     }
@@ -178,7 +178,7 @@ impl Pieces {
 
     /// Has a piece read again once it is on the disk.
     pub(crate) fn check_later(&mut self, digest: Digest) {
-        self.unchecked.insert(digest);
+        self.unchecked.push(digest);
     }
 
     /// Takes bytes of piece `id`. Some reason, when they are left out.
@@ -298,8 +298,14 @@ impl Pieces {
         Ok((Some(kept), left))
     }
 
-    /// Stores a small piece of the keeper's own, which is whole.
-    pub(crate) fn store_small(&mut self, id: u32, bytes: &[u8]) -> Result<Kept, CaseError> {
+    /// Stores a small piece of the keeper's own, which is whole and has this digest. It may be compressed already.
+    pub(crate) fn store_small(
+        &mut self,
+        id: u32,
+        bytes: &[u8],
+        digest: Digest,
+        ready: &[u8],
+    ) -> Result<Kept, CaseError> {
         let size = bytes.len() as u64;
         if self.total.saturating_add(size) > self.bounds.total
             || self.total_stored.saturating_add(size) > self.bounds.stored
@@ -308,19 +314,20 @@ impl Pieces {
         }
         let name = format!("{}-{id}.zst", self.stream);
         let fault = |error| self.partial.fault("can not keep a piece of evidence", &name, error);
-        let small = match &mut self.small {
-            Some(small) => small,
-            none => none.insert(zstd::bulk::Compressor::new(QUICK).map_err(fault)?),
+        let packed = match (ready, &mut self.small) {
+            ([], small) => {
+                let small = match small {
+                    Some(small) => small,
+                    none => none.insert(Packer::new().map_err(fault)?),
+                };
+                small.pack(bytes, &mut self.packed).map_err(fault)?;
+                self.packed.as_slice()
+            }
+            (ready, _) => ready,
         };
-        let mut packed = std::mem::take(&mut self.packed);
-        packed.clear();
-        // Bytes that do not compress become a little longer (ZSTD_COMPRESSBOUND of zstd.h).
-        packed.reserve(bytes.len() + (bytes.len() >> 7) + 1024);
-        small.compress_to_buffer(bytes, &mut packed).map_err(fault)?;
-        let (digest, stored) = (Digest::of(bytes), Digest::of(&packed));
-        let mut file = self.partial.create_new(&name)?;
-        let _ = fchmod(&file, Mode::RUSR);
-        let placed = file.write_all(&packed).map_err(fault).and_then(|()| self.place(&name, &digest, stored));
+        let (stored, length) = (Digest::of(packed), packed.len() as u64);
+        let mut file = self.partial.create_as(&name, Mode::RUSR)?;
+        let placed = file.write_all(packed).map_err(fault).and_then(|()| self.place(&name, &digest, stored));
         let there = match placed {
             Ok(Some(there)) => there,
             Ok(None) => return Err(CaseError::NotKept("the case holds a broken piece of the same name")),
@@ -330,8 +337,7 @@ impl Pieces {
             }
         };
         self.total += size;
-        self.total_stored += packed.len() as u64;
-        self.packed = packed;
+        self.total_stored += length;
         self.unsettled(file)?;
         self.done.insert(id);
         Ok(Kept { id, digest, size, stored: there, claimed: None, whole: true })

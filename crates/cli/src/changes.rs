@@ -92,6 +92,14 @@ pub(crate) fn event(event: &Event<'_>) -> String {
     }
 }
 
+/// Prints it: what ended comes together with what else ended, before the next step begins.
+pub(crate) fn tell(event: &Event<'_>) {
+    match event {
+        Event::Begins(..) => show::print(""),
+        event => show::print_soon(&self::event(event)),
+    }
+}
+
 /// Counts what did not go as planned.
 pub(crate) fn count(event: &Event<'_>, failed: &mut u32, refused: &mut u32) {
     match event {

@@ -94,8 +94,26 @@ pub(crate) fn style() -> Style {
 pub(crate) fn print(text: &str) {
     use std::io::Write as _;
     let mut out = std::io::stdout().lock();
+    if let Ok(mut waiting) = WAITING.lock() {
+        drop(out.write_all(waiting.as_bytes()));
+        waiting.clear();
+    }
     drop(out.write_all(text.as_bytes()));
     drop(out.flush());
+}
+
+/// What is to be printed and was not yet.
+static WAITING: std::sync::Mutex<String> = std::sync::Mutex::new(String::new());
+
+/// Prints a line of which a thousand may come at once: they go out together, with what is printed next at the latest.
+pub(crate) fn print_soon(text: &str) {
+    let many = WAITING.lock().is_ok_and(|mut waiting| {
+        waiting.push_str(text);
+        waiting.len() > 8 << 10
+    });
+    if many {
+        print("");
+    }
 }
 
 /// A path of this machine as one may print it.

@@ -5,6 +5,7 @@
 //! [`LiveHands::take`] everywhere else.
 
 mod kernel;
+mod letting_go;
 mod live;
 
 use crate::HostError;
@@ -98,6 +99,18 @@ pub trait Hands: Send + Sync {
     /// # Errors
     /// When the disk refuses.
     fn flush(&self, file: &NewFile) -> Result<(), HostError>;
+
+    /// Has a file brought to the disk with all others of which this was asked, by [`Hands::settle_files`].
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    fn flush_later(&self, file: &NewFile) -> Result<(), HostError>;
+
+    /// Brings those files to the disk.
+    ///
+    /// # Errors
+    /// When a disk refuses.
+    fn settle_files(&self) -> Result<(), HostError>;
 
     /// Makes a symbolic link with its owner, attributes and times.
     ///

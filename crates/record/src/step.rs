@@ -5,8 +5,9 @@
 //! that is needed to finish the step or to take it back.
 
 use crate::{Text, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// How far a step can be taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -277,10 +278,34 @@ pub struct Plan {
     pub steps: Vec<Step>,
 }
 
-/// All an action needs to take its step back, or to finish it: a value that only the action reads.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Undo(pub Value);
+/// All an action needs to take its step back, or to finish it: a value that only the action reads. Whoever carries the step
+/// out, the journal and its history hold the same one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Undo(Arc<Value>);
+
+impl Undo {
+    /// This value.
+    pub fn new(value: Value) -> Self {
+        Self(Arc::new(value))
+    }
+
+    /// The value.
+    pub fn value(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl Serialize for Undo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Undo {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(Self::new)
+    }
+}
 
 /// Which way a step is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,6 +16,7 @@ use calma_record::step::{Ended, Entry, Intent, Outcome, Plan, Refusal, Step, Tar
 pub use history::{History, Past, Stands};
 use keeping::Keeping;
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// At most so many steps are promised at once: each time costs several flushes of the disk.
@@ -215,16 +216,18 @@ impl<'a> Engine<'a> {
             return Ok(Vec::new());
         }
         let intents: Vec<Intent> = errands.iter().map(|errand| errand.intent.clone()).collect();
-        let mut outcomes: Vec<Outcome> = Vec::new();
+        let (mut outcomes, mut ended) = (Vec::<Outcome>::new(), BTreeSet::new());
+        let at: BTreeMap<u64, usize> = intents.iter().map(|intent| intent.id).zip(0..).collect();
+        let asked = |id: u64| at.get(&id).and_then(|at| intents.get(*at));
         let gone = self.taken.go(errands, &self.keeping, &mut |stage| match stage {
             Stage::Begins(id) => {
-                if let Some(intent) = intents.iter().find(|intent| intent.id == id) {
+                if let Some(intent) = asked(id) {
                     tell(&Event::Begins(&intent.step, intent.way));
                 }
             }
-            Stage::Ended(Report { id, ended, says, left }) => {
-                let earlier = outcomes.iter().any(|outcome| outcome.id == id);
-                if let Some(intent) = intents.iter().find(|intent| intent.id == id && !earlier) {
+            Stage::Ended(report) => {
+                if let Some(intent) = asked(report.id).filter(|intent| ended.insert(intent.id)) {
+                    let Report { id, ended, says, left } = report;
                     let outcome = Outcome { id, way: intent.way, at: now(), ended, says, left };
                     tell(&Event::Ended(&intent.step, &outcome));
                     outcomes.push(outcome);
@@ -258,18 +261,30 @@ impl<'a> Engine<'a> {
     ) -> Result<Vec<Outcome>, EngineError> {
         let mut ids: Vec<u64> = ids.to_vec();
         ids.sort_unstable_by(|a, b| b.cmp(a));
-        let mut outcomes = Vec::new();
+        let (mut outcomes, mut waiting) = (Vec::new(), Vec::<Errand>::new());
         for id in ids {
             let Some(past) = self.history.step(id).filter(|past| past.can_be_undone()) else { continue };
             let (notes, mut intent) = (past.notes.clone(), past.intent.clone());
             (intent.way, intent.at) = (Way::Undo, now());
             if intent.step.target.is_of_one_boot() && intent.boot != self.boot {
+                outcomes.extend(self.go(std::mem::take(&mut waiting), tell)?);
                 outcomes.push(self.gone(&intent, tell)?);
                 continue;
             }
-            outcomes.extend(self.go(vec![Errand { intent, notes }], tell)?);
+            if !waiting.last().is_some_and(|last| self.go_together(last, &intent) && waiting.len() < BATCH) {
+                outcomes.extend(self.go(std::mem::take(&mut waiting), tell)?);
+            }
+            waiting.push(Errand { intent, notes });
         }
+        outcomes.extend(self.go(waiting, tell)?);
         Ok(outcomes)
+    }
+
+    /// Whether a step is taken back together with the one before it.
+    fn go_together(&self, before: &Errand, intent: &Intent) -> bool {
+        let action = &intent.step.action;
+        let can = calma_act::named(action).is_some_and(|action| action.ready.is_some());
+        can && before.intent.step.action == *action && self.taken.together()
     }
 
     /// A step about processes of an earlier boot: there is nothing to take back.

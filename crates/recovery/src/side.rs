@@ -4,6 +4,7 @@
 //! [`Taken`], which one calma at a time has. The two ends of a connection share [`Here`]: what acts on this machine acts
 //! there as well, and the keeper's disk is reached through [`Keeper`] either way.
 
+mod ahead;
 mod here;
 mod local;
 mod question;
@@ -68,6 +69,12 @@ pub trait Taken {
     /// When the machine does not answer.
     fn even_databases(&mut self) -> Result<(), SideError>;
 
+    /// Whether steps are taken back together here, where their action can: what was made ready for them is gone with a
+    /// connection otherwise.
+    fn together(&self) -> bool {
+        false
+    }
+
     /// Looks whether steps can be done and gathers what taking them back needs. Changes nothing there.
     ///
     /// # Errors
@@ -95,6 +102,30 @@ pub trait Keeper {
     /// When the bytes can not be read to their end, or not be kept whole.
     fn keep(&self, what: &str, place: &Text, pid: Option<u32>, from: &mut dyn Read)
     -> Result<Piece, Trouble>;
+
+    /// Keeps these bytes, which are known to be this piece, and which a [`calma_case::Packer`] may have compressed.
+    ///
+    /// # Errors
+    /// As for [`Keeper::keep`].
+    fn keep_whole(
+        &self,
+        what: &str,
+        place: &Text,
+        pid: Option<u32>,
+        (bytes, piece): (&[u8], &Piece),
+        packed: &[u8],
+    ) -> Result<(), Trouble> {
+        let _ = packed;
+        match self.keep(what, place, pid, &mut &*bytes)? {
+            kept if kept == *piece => Ok(()),
+            _ => Err(Trouble::new("what was stored is not what was read")),
+        }
+    }
+
+    /// Whether files that are taken off the system go elsewhere than all other pieces.
+    fn sends_away(&self) -> bool {
+        true
+    }
 
     /// As [`Vault::keep_away`].
     ///
@@ -132,6 +163,14 @@ pub trait Keeper {
     /// # Errors
     /// When it can not be written.
     fn note(&self, id: u64, note: &Value, lasting: bool) -> Result<(), Trouble>;
+
+    /// Writes down what several steps touch next; all of it is on the disk when this returns.
+    ///
+    /// # Errors
+    /// When it can not be written.
+    fn notes(&self, notes: &[(u64, Value)]) -> Result<(), Trouble> {
+        notes.iter().try_for_each(|(id, note)| self.note(*id, note, true))
+    }
 
     /// Waits until every note has arrived.
     ///

@@ -86,6 +86,30 @@ fn a_plan_is_carried_out_and_taken_back() {
 }
 
 #[test]
+fn a_folder_that_somebody_else_changed_keeps_its_time() {
+    isolated("a_folder_that_somebody_else_changed_keeps_its_time", || {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().canonicalize().unwrap().join("tree");
+        build(&at);
+        let (before, time) = (dump(&at), |at: &Path| at.join("var").metadata().unwrap().modified().unwrap());
+        let was = time(&at);
+        let case = case(&folder.path().join("case"));
+        let host = LocalSide::new();
+        let mut engine = Engine::start(&case, &host).unwrap();
+        engine.carry_out(&plan(&at, None), &mut |_| {}).unwrap();
+        std::fs::write(at.join("var/other"), b"of somebody else").unwrap();
+        let ids: Vec<u64> = engine.history().steps().map(|past| past.intent.id).collect();
+        let outcomes = engine.undo(&ids, &mut |_| {}).unwrap();
+        assert!(outcomes.iter().all(|outcome| outcome.ended == Ended::Done), "{outcomes:?}");
+        engine.end().unwrap();
+        assert_ne!(time(&at), was);
+        std::fs::remove_file(at.join("var/other")).unwrap();
+        common::age(&at.join("var"), 900_000_000);
+        assert_eq!(dump(&at), before);
+    });
+}
+
+#[test]
 fn a_case_in_memory_is_no_place_for_a_journal() {
     isolated("a_case_in_memory_is_no_place_for_a_journal", || {
         let folder = tempfile::tempdir().unwrap();

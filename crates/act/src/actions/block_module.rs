@@ -16,6 +16,7 @@ pub(super) const ACTION: Action = Action {
         against: "insmod(8) and anything that loads the file itself do not ask modprobe.d, and neither does an initramfs \
                   that holds the module: make that anew. The loaded module stays and may hide all of this.",
     },
+    ready: None,
     prepare,
     apply: |acting: &mut Acting<'_>, step: &Step, undo: &Undo| -> Result<Done, Trouble> {
         let loaded = match &step.target {

@@ -15,6 +15,7 @@ pub(super) const ACTION: Action = Action {
         back: "cannot be undone",
         against: "Both ends can connect again at once: cut the server off first, and freeze the program that holds it.",
     },
+    ready: None,
     prepare,
     apply,
     verify,

@@ -18,6 +18,7 @@ pub(super) const ACTION: Action = Action {
         against: "A process that holds a link of it keeps it attached: end that first. Whatever loaded it can load it again, \
                   and a program that already changes what bpf(2) answers hides the others.",
     },
+    ready: None,
     prepare,
     apply,
     verify,

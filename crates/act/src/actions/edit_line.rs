@@ -14,6 +14,7 @@ pub(super) const ACTION: Action = Action {
         back: "undo: put the line back",
         against: "Whoever wrote the line may write it again; the end of the plan looks whether it is back.",
     },
+    ready: None,
     prepare,
     apply,
     verify: |looking: &mut Looking<'_>, _: &Step, undo: &Undo, way: Way| -> Verdict {

@@ -17,6 +17,7 @@ pub(super) const ACTION: Action = Action {
         against: "The account logs in again: lock it first. What it started through cron, at or a user's own service manager \
                   belongs to no session.",
     },
+    ready: None,
     prepare,
     apply: kill::apply,
     verify: kill::verify,

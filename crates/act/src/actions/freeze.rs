@@ -20,6 +20,7 @@ pub(super) const ACTION: Action = Action {
         against: "With root's rights something outside the tree can continue it (SIGCONT); a program can see afterwards \
                   that time has passed; one that forks without end must be caught faster than it forks.",
     },
+    ready: None,
     prepare,
     apply,
     verify,

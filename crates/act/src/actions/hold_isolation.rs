@@ -20,6 +20,7 @@ pub(super) const ACTION: Action = Action {
         against: "Whoever holds the kernel can take tables away that outlive their guard; the guard puts them back as long as \
                   it lives, and only a witness outside can tell when it does not.",
     },
+    ready: None,
     prepare,
     apply,
     verify,

@@ -24,6 +24,7 @@ pub(super) const ACTION: Action = Action {
                   outside, and before a confirmation opens the network. AF_XDP sockets and BPF programs send frames that no \
                   packet filter sees: only links that are down, or a cable that is out, stop those.",
     },
+    ready: None,
     prepare,
     apply,
     verify,

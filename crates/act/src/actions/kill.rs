@@ -19,6 +19,7 @@ pub(super) const ACTION: Action = Action {
         against: "A watchdog elsewhere starts it again: freeze all of the story first, unhook what starts it, then kill. \
                   A process that waits for a device ends only when that answers.",
     },
+    ready: None,
     prepare,
     apply,
     verify,

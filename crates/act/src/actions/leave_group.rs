@@ -16,6 +16,7 @@ pub(super) const ACTION: Action = Action {
         against: "Sessions that are open keep the group until they end, and a program of that group can leave a door open \
                   for itself: end the sessions, and look again.",
     },
+    ready: None,
     prepare,
     apply,
     verify,

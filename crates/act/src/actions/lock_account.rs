@@ -14,6 +14,7 @@ pub(super) const ACTION: Action = Action {
         against: "Sessions that are open stay open, and another account with the same user id has the same rights. What \
                   the account could open elsewhere stays open: rotate it there.",
     },
+    ready: None,
     prepare,
     apply: |acting: &mut Acting<'_>, _: &Step, undo: &Undo| -> Result<Done, Trouble> {
         edit::apply(acting, undo, "locked and expired; sessions that are open stay open".to_owned())

@@ -13,6 +13,7 @@ pub(super) const ACTION: Action = Action {
         back: "changes nothing",
         against: "Nothing on the host knows of it.",
     },
+    ready: None,
     prepare: |_: &mut Looking<'_>, step: &Step| match &step.target {
         Target::Words { .. } => Ok(Undo::default()),
         _ => Err(Refusal::new("there are no words to note")),

@@ -19,6 +19,7 @@ pub(super) const ACTION: Action = Action {
         back: "changes nothing on the host",
         against: "A running process can wipe its memory while it is read: freeze it first. What it sent away is not in it.",
     },
+    ready: None,
     prepare,
     apply,
     verify: |_: &mut Looking<'_>, _: &Step, _: &Undo, _: Way| Verdict::Holds,

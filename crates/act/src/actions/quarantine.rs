@@ -3,7 +3,7 @@
 use crate::action::{Action, Card, Done, Looking, Trouble, Verdict, refused, state, undo};
 use crate::{Acting, Piece, whole};
 use calma_host::ground::Folder;
-use calma_host::{FileKind, Host};
+use calma_host::{FileKind, Hands, Host, NewFile};
 use calma_record::Text;
 use calma_record::step::{FileTime, Manifest, Refusal, Step, Target, Undo, Undoable, Way};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ pub(super) const ACTION: Action = Action {
         against: "A process that holds it open goes on with it: freeze that first. Whatever made it may make it again: \
                   unhook that first, and look again.",
     },
+    ready: Some(ready),
     prepare,
     apply,
     verify,
@@ -199,6 +200,27 @@ fn check(looking: &mut Looking<'_>, undo: &Undo, way: Way) -> Result<Option<Stri
     Ok(None)
 }
 
+/// Makes the file again beside its name. The folder's times stay as they are: it is not back yet.
+pub(super) fn ready(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Option<Vec<String>>, Trouble> {
+    let state: State = state(undo)?;
+    let (folder, name) = acting.ground().place(state.path.as_bytes())?;
+    // Only what is simply gone.
+    let plain = state.manifest.link.is_none() && state.names.is_empty();
+    if !plain
+        || folder.has(name)
+        || folder.has(state.aside.as_bytes())
+        || whole::protecting(state.folder_flags) != 0
+    {
+        return Ok(None);
+    }
+    let times = folder.times()?;
+    let (again, later) =
+        (state.again.as_bytes(), |hands: &dyn Hands, file: &NewFile| hands.flush_later(file));
+    let made = whole::remake_with(acting, &folder, again, &state.manifest, &state.piece, later);
+    acting.hands().set_folder_times(&folder, times)?;
+    made.map(Some)
+}
+
 pub(super) fn revert(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble> {
     let state: State = state(undo)?;
     let (folder, name) = acting.ground().place(state.path.as_bytes())?;
@@ -207,6 +229,11 @@ pub(super) fn revert(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<D
         let mut lost = Vec::new();
         whole::in_folder(acting, &folder, state.folder_flags, |acting| {
             let there = if folder.has(name) { Some(folder.manifest(name)?) } else { None };
+            if there.is_some() && acting.ahead.ready.is_some() && folder.has(again) {
+                // Something came to its name since the file was made ready.
+                acting.hands().remove(&folder, again)?;
+                acting.hands().set_folder_times(&folder, found)?;
+            }
             match there {
                 // It never left, or it is back already.
                 Some(now)
@@ -225,7 +252,10 @@ pub(super) fn revert(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<D
                 }
                 None if still_named(acting, &state, &folder, name)? => {}
                 None => {
-                    lost = whole::remake(acting, &folder, again, &state.manifest, &state.piece)?;
+                    lost = match &acting.ahead.ready {
+                        Some(lost) => lost.clone(),
+                        None => whole::remake(acting, &folder, again, &state.manifest, &state.piece)?,
+                    };
                     acting.hands().rename(&folder, again, name)?;
                 }
             }

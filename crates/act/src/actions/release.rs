@@ -19,6 +19,7 @@ pub(super) const ACTION: Action = Action {
         back: "undo: calma isolate",
         against: "Whatever the intruder still has here is reachable again: contain first.",
     },
+    ready: None,
     prepare,
     apply,
     verify,

@@ -17,6 +17,7 @@ pub(super) const ACTION: Action = Action {
         back: "undo: lead it as before",
         against: "Whatever changed the link can change it again; the end of the plan looks whether it is back.",
     },
+    ready: None,
     prepare,
     apply,
     verify,

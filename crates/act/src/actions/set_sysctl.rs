@@ -17,6 +17,7 @@ pub(super) const ACTION: Action = Action {
         back: "undo: set as it was",
         against: "Root can set it again at once, and files of sysctl.d do at the next boot: take their line out too.",
     },
+    ready: None,
     prepare,
     apply,
     verify,

@@ -14,6 +14,7 @@ pub(super) const ACTION: Action = Action {
         back: "undo: put back",
         against: "Whatever wrote it may write it again; the end of the plan looks whether it is back.",
     },
+    ready: Some(quarantine::ready),
     prepare: quarantine::prepare,
     apply: quarantine::apply,
     verify: quarantine::verify,

@@ -17,6 +17,7 @@ pub(super) const ACTION: Action = Action {
         back: "undo: put back",
         against: "What the unit started runs on until it is ended; a generator or a user's own manager may bring it back.",
     },
+    ready: None,
     prepare: quarantine::prepare,
     apply,
     verify: quarantine::verify,

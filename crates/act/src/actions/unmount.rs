@@ -16,6 +16,7 @@ pub(super) const ACTION: Action = Action {
         back: "undo: mount again",
         against: "The same can be mounted again by whoever did it; a mount in another mount namespace is not met.",
     },
+    ready: None,
     prepare,
     apply,
     verify,

@@ -3,7 +3,10 @@
 
 pub(crate) mod situation;
 
-use calma_act::{Acting, Action, Done, KeepOff, Ledger, Looking, Permit, Piece, Trouble, Vault, Verdict};
+use calma_act::{
+    Acting, Action, Ahead, Done, Foreseen, Foresight, KeepOff, Ledger, Looking, Permit, Piece, Trouble,
+    Vault, Verdict,
+};
 use calma_host::ground::{Folder, Ground, Group};
 use calma_host::{Hands, HostError, Live, LiveHands, Mounting, NewFile, Tell};
 use calma_record::step::{
@@ -15,7 +18,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -135,6 +138,8 @@ failing! {
     resize(file: &NewFile, length: u64) -> ();
     dress(file: &NewFile, as_it_was: &Manifest) -> Vec<String>;
     flush(file: &NewFile) -> ();
+    flush_later(file: &NewFile) -> ();
+    settle_files() -> ();
     symlink(at: &Folder, name: &[u8], as_it_was: &Manifest) -> ();
     rename(at: &Folder, from: &[u8], to: &[u8]) -> ();
     exchange(at: &Folder, one: &[u8], other: &[u8]) -> ();
@@ -162,6 +167,10 @@ pub(crate) struct Stage {
     pub(crate) action: &'static Action,
     pub(crate) step: Step,
     pub(crate) undo: Undo,
+    /// Whether it is taken back as together with others.
+    pub(crate) together: bool,
+    /// What somebody writes once it was made ready.
+    pub(crate) planted: Option<(PathBuf, &'static [u8])>,
 }
 
 impl Stage {
@@ -183,6 +192,8 @@ impl Stage {
                 doubt: String::new(),
             },
             undo: Undo::default(),
+            together: false,
+            planted: None,
         }
     }
 
@@ -207,6 +218,10 @@ impl Stage {
     fn act(&mut self, way: Way, budget: &Budget) -> Result<Done, Trouble> {
         let hands = Failing { hands: LiveHands::take(), budget: Arc::clone(budget) };
         let permit = Permit::with(&mut OnDisk, &[], Box::new(hands)).unwrap();
+        let mut ahead = Ahead::default();
+        if way == Way::Undo && self.together {
+            self.make_ready(&permit, &mut ahead);
+        }
         let (action, step, undo, noted) =
             (self.action, self.step.clone(), self.undo.clone(), self.notes.clone());
         let mut more = Vec::new();
@@ -223,6 +238,7 @@ impl Stage {
                 noted: &noted,
             },
             permit: &permit,
+            ahead: &ahead,
             progress: &mut note,
         };
         let done = match way {
@@ -231,6 +247,32 @@ impl Stage {
         };
         self.notes.extend(more);
         permit.settle().and(done)
+    }
+
+    /// What is done first where steps are taken back together.
+    fn make_ready(&mut self, permit: &Permit, ahead: &mut Ahead) {
+        let foresight = Foreseen::default().next(&self.ground, &self.undo, &self.notes);
+        if foresight == Foresight::Unknown {
+            return;
+        }
+        if let Foresight::Note(note) = foresight {
+            self.notes.push(note);
+            ahead.foreseen = true;
+        }
+        let Some(ready) = self.action.ready else { return };
+        let (step, undo, none, mut note) =
+            (self.step.clone(), self.undo.clone(), Ahead::default(), |_| Ok(()));
+        let mut acting = Acting { looking: self.looking(), permit, ahead: &none, progress: &mut note };
+        match ready(&mut acting, &step, &undo) {
+            Ok(lost) => ahead.ready = lost,
+            Err(_) => ahead.foreseen = false,
+        }
+        if permit.settle_files().is_err() {
+            ahead.ready = None;
+        }
+        if let Some((name, bytes)) = self.planted.take() {
+            std::fs::write(name, bytes).unwrap();
+        }
     }
 
     /// Does it with as many changes as it takes; how many that were.

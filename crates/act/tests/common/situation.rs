@@ -122,7 +122,26 @@ pub(crate) fn every_situation(situations: &[Situation], at: &Path) {
             stage.holds(Way::Undo);
             assert_eq!(dump(at), before, "{what}: taking back cut after {cut} changes");
         }
-        eprintln!("{what}: {changes} changes there, {back} back");
+        let (before, mut stage) = built(situation, at);
+        stage.together = true;
+        stage.apply();
+        let (_, together) = stage.revert();
+        stage.holds(Way::Undo);
+        assert_eq!(dump(at), before, "{what}: taken back together with others");
+        for cut in 0..together - 1 {
+            for again in [true, false] {
+                let (before, mut stage) = built(situation, at);
+                stage.apply();
+                stage.together = true;
+                stage.crashes(Way::Undo, cut);
+                crashes += 1;
+                stage.together = again;
+                stage.revert();
+                stage.holds(Way::Undo);
+                assert_eq!(dump(at), before, "{what}: together, cut after {cut} changes, again so: {again}");
+            }
+        }
+        eprintln!("{what}: {changes} changes there, {back} back, {together} together");
     }
     eprintln!("{crashes} crashes, nothing half-done");
 }

@@ -180,14 +180,17 @@ fn carry_out(
     let mut tell = |event: &Event<'_>| {
         changes::count(event, &mut failed, &mut refused);
         if !arguments.json {
-            show::print(&changes::event(event));
+            changes::tell(event);
         }
     };
     let done = all(&mut engine, side, plan, first, arguments, &mut tell);
-    let json = changes::json_outcomes(engine.history(), first, done.as_deref().unwrap_or_default());
+    show::print("");
+    let json = arguments
+        .json
+        .then(|| changes::json_outcomes(engine.history(), first, done.as_deref().unwrap_or_default()));
     // Sealed also where the machine does not answer any more: what is known by then is the keeper's.
     let phrase = engine.end()?;
-    if arguments.json {
+    if let Some(json) = json {
         show::print(&json);
     }
     let back = done.map_err(|error| machine.refusal(error, case))?;
@@ -282,7 +285,8 @@ fn put_right(case: &Case, machine: &Machine<'_>, take_back: bool) -> anyhow::Res
     let side = machine.side()?;
     machine.survive_signals();
     let mut engine = Engine::start(case, side.as_ref()).map_err(|error| machine.refusal(error, case))?;
-    let outcomes = engine.put_right(take_back, &mut |event| show::print(&changes::event(event)));
+    let outcomes = engine.put_right(take_back, &mut |event| changes::tell(event));
+    show::print("");
     engine.end()?;
     let outcomes = outcomes.map_err(|error| machine.refusal(error, case))?;
     let whole = outcomes.iter().all(|outcome| outcome.ended != Ended::NotHeld);

@@ -77,7 +77,8 @@ pub(crate) fn run(arguments: &Undo, machine: &Machine<'_>) -> anyhow::Result<Exi
     if identity.is_some() || folder.is_some() {
         engine.fetch_with(identity.as_ref(), folder.as_deref());
     }
-    let outcomes = engine.undo(&ids, &mut |event| show::print(&changes::event(event)));
+    let outcomes = engine.undo(&ids, &mut |event| changes::tell(event));
+    show::print("");
     let phrase = engine.end()?;
     let outcomes = outcomes.map_err(|error| machine.refusal(error, &case))?;
     let failed = outcomes.iter().filter(|outcome| outcome.ended != Ended::Done).count();

@@ -1,5 +1,6 @@
 //! The hands on the machine calma runs on.
 
+use super::letting_go::LettingGo;
 use super::{Hands, Mounting, NewFile, SETTABLE, Tell, kernel};
 use crate::HostError;
 use crate::ground::{Folder, Group, process};
@@ -17,33 +18,16 @@ use std::sync::Mutex;
 pub struct LiveHands {
     /// Folders in which names were changed and that are not on the disk yet.
     unsettled: Mutex<Vec<((u64, u64), OwnedFd)>>,
-    /// Files that lost their name: what is left of them goes with the last one who holds them.
-    nameless: Mutex<Vec<OwnedFd>>,
-}
-
-/// So many nameless files are held at most.
-const NAMELESS: usize = 64;
-/// So many threads let them go.
-const LETTING_GO: usize = 4;
-
-/// Lets nameless files go, several at a time: a file system that tells the disk what became free (`discard`) waits for it
-/// at each of them.
-fn let_go(mut files: Vec<OwnedFd>) {
-    let share = files.len().div_ceil(LETTING_GO);
-    std::thread::scope(|scope| {
-        while files.len() > share {
-            let part = files.split_off(files.len() - share);
-            // Where no thread can be had, they are let go here.
-            let _ = std::thread::Builder::new().spawn_scoped(scope, move || drop(part));
-        }
-        drop(files);
-    });
+    /// File systems with files that are not on the disk yet, by a descriptor each.
+    unflushed: Mutex<Vec<(u64, OwnedFd)>>,
+    /// Files that lost their name; these hands are not let go before those are.
+    nameless: Mutex<LettingGo>,
 }
 
 impl LiveHands {
     /// Takes hold. Only `calma_act::Permit` may.
     pub fn take() -> Self {
-        Self { unsettled: Mutex::default(), nameless: Mutex::default() }
+        Self { unsettled: Mutex::default(), unflushed: Mutex::default(), nameless: Mutex::default() }
     }
 
     /// Remembers that names in a folder were changed.
@@ -158,6 +142,26 @@ impl Hands for LiveHands {
         rustix::fs::fsync(&file.fd).map_err(|errno| HostError::errno("fsync", file.path.as_slice(), errno))
     }
 
+    fn flush_later(&self, file: &NewFile) -> Result<(), HostError> {
+        let error = |errno| HostError::errno("fsync", file.path.as_slice(), errno);
+        if !syncfs_tells_errors() {
+            return self.flush(file);
+        }
+        let device = rustix::fs::fstat(&file.fd).map_err(error)?.st_dev;
+        let mut systems = self.unflushed.lock().map_err(|_| error(Errno::IO))?;
+        if !systems.iter().any(|(known, _)| *known == device) {
+            systems.push((device, rustix::io::fcntl_dupfd_cloexec(&file.fd, 3).map_err(error)?));
+        }
+        Ok(())
+    }
+
+    fn settle_files(&self) -> Result<(), HostError> {
+        let error = |errno| HostError::errno("syncfs", "a file system", errno);
+        let mut systems = self.unflushed.lock().map_err(|_| error(Errno::IO))?;
+        // Whoever is told of an error does nothing that rests on it, and is not told of it twice.
+        std::mem::take(&mut *systems).iter().try_for_each(|(_, one)| rustix::fs::syncfs(one)).map_err(error)
+    }
+
     fn symlink(&self, at: &Folder, name: &[u8], as_it_was: &Manifest) -> Result<(), HostError> {
         let target = as_it_was.link.clone().unwrap_or_default();
         self.at("symlink", at, name, rustix::fs::symlinkat(target.as_bytes(), &at.fd, name))?;
@@ -197,10 +201,7 @@ impl Hands for LiveHands {
         let held = rustix::fs::openat(&at.fd, name, flags, Mode::empty()).ok();
         self.at("unlink", at, name, rustix::fs::unlinkat(&at.fd, name, AtFlags::empty()))?;
         if let (Some(held), Ok(mut nameless)) = (held, self.nameless.lock()) {
-            nameless.push(held);
-            if nameless.len() >= NAMELESS {
-                let_go(std::mem::take(&mut nameless));
-            }
+            nameless.take(held);
         }
         Ok(())
     }
@@ -255,9 +256,6 @@ impl Hands for LiveHands {
     }
 
     fn settle(&self) -> Result<(), HostError> {
-        if let Ok(mut nameless) = self.nameless.lock() {
-            let_go(std::mem::take(&mut nameless));
-        }
         let mut folders = self.unsettled.lock().map_err(|_| HostError::errno("fsync", "", Errno::IO))?;
         while let Some((id, folder)) = folders.pop() {
             match rustix::fs::fsync(&folder) {
@@ -271,6 +269,15 @@ impl Hands for LiveHands {
         }
         Ok(())
     }
+}
+
+/// Whether syncfs(2) tells that something could not be written: since Linux 5.8.
+fn syncfs_tells_errors() -> bool {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy();
+    let mut numbers =
+        release.split(|c: char| !c.is_ascii_digit()).map(|text| text.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(5), Some(8))
 }
 
 /// Sets the settable flags and leaves the others as they are. A file system without flags has none to set.

@@ -74,6 +74,22 @@ impl Keeper for Keeping<'_> {
         Ok(Piece { digest: kept.digest, size: kept.size })
     }
 
+    fn keep_whole(
+        &self,
+        what: &str,
+        place: &Text,
+        pid: Option<u32>,
+        (bytes, piece): (&[u8], &Piece),
+        packed: &[u8],
+    ) -> Result<(), Trouble> {
+        let mut journal = self.journal.borrow_mut();
+        journal.keep_whole(what, place, pid, (bytes, piece.digest), packed).map(drop).map_err(trouble)
+    }
+
+    fn sends_away(&self) -> bool {
+        self.elsewhere.borrow().is_sent_to()
+    }
+
     fn keep_away(
         &self,
         what: &str,
@@ -113,6 +129,16 @@ impl Keeper for Keeping<'_> {
         let mut journal = self.journal.borrow_mut();
         // What the intents rest on first: if that does not come back from the disk, nothing is promised.
         journal.settle().and_then(|()| journal.write(entries)).and_then(|()| journal.sync()).map_err(trouble)
+    }
+
+    fn notes(&self, notes: &[(u64, Value)]) -> Result<(), Trouble> {
+        if notes.is_empty() {
+            return Ok(());
+        }
+        let entries =
+            notes.iter().map(|(id, note)| Entry::Progress { id: *id, note: note.clone() }).collect();
+        let mut journal = self.journal.borrow_mut();
+        journal.write(entries).and_then(|()| journal.sync()).map_err(trouble)
     }
 
     fn note(&self, id: u64, note: &Value, lasting: bool) -> Result<(), Trouble> {

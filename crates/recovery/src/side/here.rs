@@ -1,7 +1,9 @@
 //! Acting on the machine this program runs on, whoever keeps the journal.
 
-use super::{AsLedger, AsVault, Errand, Keeper, Report, SideError, Stage};
-use calma_act::{Acting, Action, Done, KeepOff, Looking, Permit, Trouble, Verdict};
+use super::{AsLedger, AsVault, Errand, Keeper, Report, SideError, Stage, ahead};
+use calma_act::{
+    Acting, Action, Ahead, Done, Foreseen, Foresight, KeepOff, Looking, Permit, Trouble, Vault, Verdict,
+};
 use calma_host::ground::Ground;
 use calma_host::{Alone, Live};
 use calma_record::Text;
@@ -21,6 +23,7 @@ struct Under {
     intent: Intent,
     action: &'static Action,
     notes: Vec<Value>,
+    ahead: Ahead,
     done: Result<Done, Trouble>,
 }
 
@@ -40,11 +43,20 @@ impl Here {
 
     /// Looks whether a step can be done, and gathers what taking it back needs.
     pub(crate) fn prepare(&self, step: &Step, keeper: &dyn Keeper) -> Result<Undo, Refusal> {
-        let action = named(step)?;
-        (action.prepare)(&mut self.looking(&mut AsVault(keeper), &[]), step)
+        self.look(step, &mut AsVault(keeper))
     }
 
-    fn looking<'a>(&'a self, vault: &'a mut AsVault<'_>, noted: &'a [Value]) -> Looking<'a> {
+    /// The same for many steps.
+    pub(super) fn prepare_all(&self, steps: &[&Step], keeper: &dyn Keeper) -> Vec<Result<Undo, Refusal>> {
+        ahead::prepare(steps, keeper, &|step, vault| self.look(step, vault))
+    }
+
+    fn look(&self, step: &Step, vault: &mut dyn Vault) -> Result<Undo, Refusal> {
+        let action = named(step)?;
+        (action.prepare)(&mut self.looking(vault, &[]), step)
+    }
+
+    fn looking<'a>(&'a self, vault: &'a mut dyn Vault, noted: &'a [Value]) -> Looking<'a> {
         Looking { host: &self.host, ground: &self.ground, vault, keep_off: &self.keep_off, noted }
     }
 
@@ -60,9 +72,12 @@ impl Here {
         let mut known = Vec::new();
         for Errand { intent, notes } in errands {
             let action = named(&intent.step).map_err(|refusal| SideError::Refused(refusal.why))?;
-            known.push(Under { intent, action, notes, done: Ok(Done::default()) });
+            known.push(Under { intent, action, notes, ahead: Ahead::default(), done: Ok(Done::default()) });
         }
         let permit = Permit::obtain(&mut AsLedger(keeper), &intents).map_err(SideError::Keeper)?;
+        if known.len() > 1 && known.iter().all(|one| one.intent.way == Way::Undo) {
+            self.make_ready(&mut known, keeper, &permit);
+        }
         let mut under = Vec::new();
         for mut one in known {
             if keeper.is_lost() {
@@ -84,6 +99,44 @@ impl Here {
         Ok(())
     }
 
+    /// Does for steps that are taken back together what can be done for all of them at once. What does not work here is left
+    /// to each of them.
+    fn make_ready(&self, known: &mut [Under], keeper: &dyn Keeper, permit: &Permit) {
+        let (mut foreseen, mut notes, mut may) = (Foreseen::default(), Vec::new(), Vec::new());
+        for one in known.iter_mut() {
+            let foresight = foreseen.next(&self.ground, &one.intent.undo, &one.notes);
+            may.push(foresight != Foresight::Unknown);
+            if let Foresight::Note(note) = foresight {
+                notes.push((one.intent.id, note.clone()));
+                one.notes.push(note);
+                one.ahead.foreseen = true;
+            }
+        }
+        if keeper.notes(&notes).is_err() {
+            for one in known.iter_mut().filter(|one| one.ahead.foreseen) {
+                one.notes.pop();
+                one.ahead.foreseen = false;
+            }
+            return;
+        }
+        let mut whole = true;
+        for (one, _) in known.iter_mut().zip(may).filter(|(_, may)| *may) {
+            let Some(ready) = one.action.ready else { continue };
+            let (mut vault, none, mut progress) = (AsVault(keeper), Ahead::default(), |_| Ok(()));
+            let looking = self.looking(&mut vault, &one.notes);
+            let mut acting = Acting { looking, permit, ahead: &none, progress: &mut progress };
+            match ready(&mut acting, &one.intent.step, &one.intent.undo) {
+                Ok(lost) => one.ahead.ready = lost,
+                Err(_) => whole = false,
+            }
+        }
+        // Where that changed a folder and was cut, its times are not as they were foreseen, and are to be put back all the same.
+        known.iter_mut().for_each(|one| one.ahead.foreseen &= whole);
+        if permit.settle_files().is_err() {
+            known.iter_mut().for_each(|one| one.ahead.ready = None);
+        }
+    }
+
     /// Goes a step's way once.
     fn act(&self, one: &mut Under, keeper: &dyn Keeper, permit: &Permit) {
         let (id, way) = (one.intent.id, one.intent.way);
@@ -97,8 +150,12 @@ impl Here {
             if alone { Ok(()) } else { keeper.note(id, &note, lasting) }
         };
         let mut vault = AsVault(keeper);
-        let mut acting =
-            Acting { looking: self.looking(&mut vault, &earlier), permit, progress: &mut progress };
+        let mut acting = Acting {
+            looking: self.looking(&mut vault, &earlier),
+            permit,
+            ahead: &one.ahead,
+            progress: &mut progress,
+        };
         let go = if way == Way::Do { one.action.apply } else { one.action.revert };
         one.done = go(&mut acting, &one.intent.step, &one.intent.undo);
         if !alone {

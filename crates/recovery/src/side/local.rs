@@ -55,8 +55,12 @@ impl Taken for Here {
         Ok(())
     }
 
+    fn together(&self) -> bool {
+        true
+    }
+
     fn prepare(&self, steps: &[&Step], keeper: &dyn Keeper) -> Result<Vec<Result<Undo, Refusal>>, SideError> {
-        Ok(steps.iter().map(|step| Here::prepare(self, step, keeper)).collect())
+        Ok(self.prepare_all(steps, keeper))
     }
 
     fn go(

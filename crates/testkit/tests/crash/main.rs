@@ -212,19 +212,24 @@ fn after_a_power_cut_nothing_is_half_done() {
         let seed = Random::seed();
         let mut random = Random::new(seed, 5);
         let (count, began) = (points(6, 60), Instant::now());
-        let (mut cut, mut open, mut doing) = (0, 0, Vec::new());
+        let (mut cut, mut open, mut doing, mut undoing) = (0, 0, Vec::new(), Vec::new());
         for round in 0..=count {
             mount(IMAGE);
             let machine = Machine::build();
             begin(&machine);
             sh("sync -f /mnt/v");
             if round == 0 {
-                doing = calls(DO);
+                (doing, undoing) = (calls(DO), calls(UNDO));
             }
-            let (at, finish) = (&doing[random.below(doing.len())], random.below(2) == 0);
-            let what = format!("round {round}: seed {seed}, cut at {at:?}, finish {finish}");
+            // Every third time while it takes back.
+            let (words, all) = if round % 3 == 2 { (UNDO, &undoing) } else { (DO, &doing) };
+            let (at, finish) = (&all[random.below(all.len())], random.below(2) == 0);
+            let what = format!("round {round}: seed {seed}, {words:?} cut at {at:?}, finish {finish}");
+            if words == UNDO {
+                well(DO, &what);
+            }
             if round > 0 {
-                cut += usize::from(killed(DO, at));
+                cut += usize::from(killed(words, at));
             }
             // The power is gone: the disk holds what was brought to it by now.
             sh(&format!("cp --sparse=always {IMAGE} {IMAGE}.cut"));
