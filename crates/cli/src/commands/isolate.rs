@@ -1,6 +1,8 @@
 //! `calma isolate` and `calma release`: off the network, shown first, on trial, proved; and back.
 
 use super::isolation_ears as ears;
+use super::isolation_suspects as suspects;
+use super::isolation_timer as timer;
 use super::isolation_words as words;
 use crate::args::{Isolate, Release};
 use crate::exit::{Exit, Refusal};
@@ -27,7 +29,7 @@ const WAIT: u64 = 700;
 
 /// Isolates, confirms, or says where it stands.
 pub(crate) fn run(arguments: &Isolate, machine: &Machine<'_>) -> anyhow::Result<Exit> {
-    let side = machine.side()?;
+    let side = if arguments.confirm { machine.side_anew()? } else { machine.side()? };
     let kept = kept(&arguments.allow)?;
     let preview = side.isolation(&kept).map_err(|error| Refusal::new(error.to_string(), "try again"))?;
     if arguments.status {
@@ -51,20 +53,35 @@ pub(crate) fn run(arguments: &Isolate, machine: &Machine<'_>) -> anyhow::Result<
         return Err(Refusal::new("it is isolated already", instead));
     }
     let order = order(arguments, &kept, &preview, machine)?;
+    // Judging a case takes a moment, which whoever asked for neither is spared.
+    let asks = !arguments.yes && !arguments.dry_run;
+    let looks = arguments.freeze || asks || arguments.dry_run;
+    let looked = looks.then(|| machine.case(arguments.case.as_deref()).ok()).flatten();
+    let suspects = suspects::find(looked.as_ref(), side.as_ref(), &order);
     if arguments.json {
-        show::print(&words::json_plan(&preview, &order));
+        show::print(&words::json_plan(&preview, &order, &suspects));
     } else {
-        show::print(&words::plan(machine, &preview, &order, &host_name(machine), arguments.dry_run));
+        let named = suspects::words(&suspects, arguments.freeze, asks);
+        show::print(&words::plan(machine, &preview, &order, &host_name(machine), &named, arguments.dry_run));
     }
     if arguments.dry_run {
         return Ok(Exit::Done);
     }
-    if !arguments.yes && !ask("cut it off")? {
-        return Ok(Exit::Done);
+    let offer = asks && !arguments.freeze && suspects.iter().any(|one| one.doubt.is_empty());
+    let mut freeze = arguments.freeze;
+    if asks {
+        match question("cut it off", offer.then_some("freeze the suspects, then cut it off"))? {
+            Say::Leave => return Ok(Exit::Done),
+            Say::Do => {}
+            Say::Other => freeze = true,
+        }
     }
     let case = case(arguments, machine)?;
     if !arguments.now {
         snapshot(&case, machine);
+    }
+    if freeze {
+        suspects::freeze(&case, machine, side.as_ref(), suspects, arguments.json)?;
     }
     // What arrives now and does not any more is proved; what never arrived is not.
     let listening = ears::begin(&case, machine, &preview, &order);
@@ -79,6 +96,7 @@ pub(crate) fn run(arguments: &Isolate, machine: &Machine<'_>) -> anyhow::Result<
     if failed {
         return Ok(Exit::Failed);
     }
+    let closed = std::time::Instant::now();
     let during = side.prove(Prove { witnesses, wait: WAIT }).unwrap_or_default();
     let heard = listening.and_then(ears::end);
     let ways = judge(&before, &during, heard.as_ref());
@@ -89,7 +107,12 @@ pub(crate) fn run(arguments: &Isolate, machine: &Machine<'_>) -> anyhow::Result<
         show::print(&words::verdict(machine, &ways, &order, &now));
     }
     let open = ways.iter().any(|way| way.verdict == calma_isolate::verdict::Verdict::Open);
-    Ok(if open { Exit::Unseen } else { Exit::Done })
+    let exit = if timer::applies(arguments, machine, order.trial) {
+        timer::keep(arguments, machine, side.as_ref(), &case, closed, order.trial)?
+    } else {
+        Exit::Done
+    };
+    Ok(if open && exit == Exit::Done { Exit::Unseen } else { exit })
 }
 
 /// Opens again.
@@ -104,7 +127,7 @@ pub(crate) fn release(arguments: &Release, machine: &Machine<'_>) -> anyhow::Res
         return Ok(Exit::Done);
     };
     show::print(&words::release(state, &arguments.only, &host_name(machine)));
-    if !arguments.yes && !ask("open it")? {
+    if !arguments.yes && matches!(question("open it", None)?, Say::Leave) {
         return Ok(Exit::Done);
     }
     let case = machine.case(arguments.case.as_deref())?;
@@ -118,13 +141,17 @@ pub(crate) fn release(arguments: &Release, machine: &Machine<'_>) -> anyhow::Res
     let order = serde_json::json!({ "only": arguments.only });
     let failed = steps(&case, machine, side.as_ref(), "release", order, &says, arguments.json)?;
     if !failed && !arguments.json {
-        show::print(&words::released(machine, &arguments.only));
+        show::print(&words::released(
+            machine,
+            &arguments.only,
+            &suspects::still(&case, machine, side.as_ref()),
+        ));
     }
     Ok(if failed { Exit::Failed } else { Exit::Done })
 }
 
 /// Confirms, over another connection than the one that isolated.
-fn confirm(
+pub(super) fn confirm(
     arguments: &Isolate,
     machine: &Machine<'_>,
     side: &dyn Side,
@@ -291,12 +318,23 @@ fn steps(
         ticked: true,
         doubt: String::new(),
     };
+    carry(case, machine, side, vec![step], json)
+}
+
+/// Carries steps out; whether one failed.
+pub(super) fn carry(
+    case: &Case,
+    machine: &Machine<'_>,
+    side: &dyn Side,
+    steps: Vec<Step>,
+    json: bool,
+) -> anyhow::Result<bool> {
     // Its own name for itself: after a restart the case is known by it.
     let host = side.name().clone();
-    let plan =
-        Plan { schema: 1, host, boot: side.boot().clone(), made: calma_case::now(), steps: vec![step] };
+    let plan = Plan { schema: 1, host, boot: side.boot().clone(), made: calma_case::now(), steps };
     let mut failed = false;
     let mut engine = Engine::start(case, side).map_err(|error| machine.refusal(error, case))?;
+    let first = engine.history().steps().last().map_or(1, |past| past.intent.id + 1);
     let done = engine.carry_out(&plan, &mut |event| {
         failed |= match event {
             Event::Ended(_, outcome) => outcome.ended != Ended::Done,
@@ -307,7 +345,11 @@ fn steps(
             show::print(&changes::event(event));
         }
     });
+    let outcomes = changes::json_steps(engine.history(), first);
     engine.end()?;
+    if json {
+        show::print(&outcomes);
+    }
     done.map_err(|error| machine.refusal(error, case))?;
     Ok(failed)
 }
@@ -320,19 +362,31 @@ fn host_name(machine: &Machine<'_>) -> String {
     }
 }
 
-/// Asks; `false` when it is to be left.
-fn ask(what: &str) -> anyhow::Result<bool> {
+/// What was answered.
+enum Say {
+    Do,
+    Other,
+    Leave,
+}
+
+/// Asks, with another way to do it where there is one.
+fn question(what: &str, other: Option<&str>) -> anyhow::Result<Say> {
     if !std::io::stdin().is_terminal() {
         return Err(Refusal::new(
             "nobody is there to be asked",
             "give --yes to do it, or --dry-run to see it only",
         ));
     }
-    show::print(&format!("\n  Enter: {what}   q: leave it\n  "));
+    let other_words = other.map_or_else(String::new, |other| format!("   f: {other}"));
+    show::print(&format!("\n  Enter: {what}{other_words}   q: leave it\n  "));
     let mut line = String::new();
-    if std::io::stdin().lock().read_line(&mut line)? == 0 || !line.trim().is_empty() {
-        show::print("\n  Left as it is. Nothing was changed.\n");
-        return Ok(false);
+    let read = std::io::stdin().lock().read_line(&mut line)?;
+    match line.trim() {
+        "" if read > 0 => Ok(Say::Do),
+        "f" if other.is_some() => Ok(Say::Other),
+        _ => {
+            show::print("\n  Left as it is. Nothing was changed.\n");
+            Ok(Say::Leave)
+        }
     }
-    Ok(true)
 }

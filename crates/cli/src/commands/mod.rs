@@ -12,6 +12,8 @@ pub(crate) mod incident;
 pub(crate) mod isolate;
 pub(crate) mod isolation_ears;
 pub(crate) mod isolation_guard;
+pub(crate) mod isolation_suspects;
+pub(crate) mod isolation_timer;
 pub(crate) mod isolation_words;
 pub(crate) mod note;
 pub(crate) mod report;
