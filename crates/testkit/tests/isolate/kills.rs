@@ -20,6 +20,10 @@ enum Kill {
     GuardHeld,
     /// The command or the guard, at a console, where nothing is on trial.
     AtConsole,
+    /// The command that confirms, somewhere between its start and its end.
+    Confirmation,
+    /// The command that opens, on trial or held.
+    Release,
 }
 
 /// Whether the keeper reaches the server, asked shortly.
@@ -54,6 +58,8 @@ fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) {
     let wait = format!("sleep {}.{:03}", moment / 1000, moment % 1000);
     let (trial, console) = match kill {
         Kill::Command => ("5", ""),
+        // Long enough to connect anew and confirm.
+        Kill::Confirmation => ("8", ""),
         Kill::AtConsole => ("60", "--console --allow 10.77.0.1:22"),
         _ => ("60", ""),
     };
@@ -71,7 +77,7 @@ fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) {
         Kill::GuardInTrial | Kill::AtConsole => {
             format!("{none}; {isolate} & c=$!; {its_guard}; {wait}; [ -z \"$g\" ] || kill -9 $g; wait $c")
         }
-        Kill::GuardAtConfirmation | Kill::GuardHeld => isolate,
+        Kill::GuardAtConfirmation | Kill::GuardHeld | Kill::Confirmation | Kill::Release => isolate,
     };
     let _ = bed.run(&script);
     if matches!(kill, Kill::GuardAtConfirmation | Kill::GuardHeld) {
@@ -83,6 +89,17 @@ fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) {
             format!("{confirm} & c=$!; {wait}; kill -9 {held}; wait $c")
         };
         // Over a new connection.
+        let _ = bed.keeper(&["ssh", "srv", &script]);
+    }
+    if matches!(kill, Kill::Confirmation | Kill::Release) {
+        let confirm = format!("/root/calma isolate --confirm --case {case} >/dev/null 2>&1");
+        let release = format!("/root/calma release --yes --case {case} >/dev/null 2>&1");
+        let held = if number.is_multiple_of(2) { format!("{confirm}; ") } else { String::new() };
+        let script = if kill == Kill::Confirmation {
+            format!("{confirm} & c=$!; {wait}; kill -9 $c 2>/dev/null")
+        } else {
+            format!("{held}{release} & c=$!; {wait}; kill -9 $c 2>/dev/null")
+        };
         let _ = bed.keeper(&["ssh", "srv", &script]);
     }
     match kill {
@@ -97,7 +114,11 @@ fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) {
                 "it opened with its guard, {moment} ms after the confirmation"
             );
         }
-        Kill::GuardAtConfirmation | Kill::AtConsole => {
+        // Confirmed, and it stays; or not, and then the timer opens it. What it is, it says.
+        Kill::Confirmation => wait_until("a trial goes on for ever", 15, || {
+            is_as_it_says(bed, kill) || status(bed)["state"]["phase"] == "held"
+        }),
+        Kill::GuardAtConfirmation | Kill::AtConsole | Kill::Release => {
             std::thread::sleep(Duration::from_millis(300));
             is_as_it_says(bed, kill);
         }
@@ -117,7 +138,7 @@ fn trials(kinds: &[(Kill, usize)]) {
     for (kill, times) in kinds {
         let longest = match kill {
             Kill::Command => 3_000,
-            Kill::AtConsole => 1_200,
+            Kill::AtConsole | Kill::Confirmation | Kill::Release => 1_200,
             _ => 600,
         };
         for _ in 0..*times {
@@ -138,12 +159,27 @@ fn killed_at_some_moments_it_is_neither_locked_nor_silently_open() {
         return;
     }
     trials(&[
-        (Kill::Command, 1),
         (Kill::GuardInTrial, 2),
         (Kill::GuardAtConfirmation, 1),
         (Kill::GuardHeld, 2),
         (Kill::AtConsole, 1),
     ]);
+}
+
+#[test]
+fn the_command_is_killed_at_some_moments() {
+    if skip_without_root("the_command_is_killed_at_some_moments") {
+        return;
+    }
+    trials(&[(Kill::Command, 1), (Kill::Confirmation, 1), (Kill::Release, 2)]);
+}
+
+#[test]
+fn the_command_is_killed_at_fifty_moments() {
+    if skip_outside_the_soak("the_command_is_killed_at_fifty_moments") {
+        return;
+    }
+    trials(&[(Kill::Command, 17), (Kill::Confirmation, 17), (Kill::Release, 16)]);
 }
 
 #[test]
@@ -159,5 +195,5 @@ fn killed_a_hundred_times_once_confirmed_it_stays_closed() {
     if skip_outside_the_soak("killed_a_hundred_times_once_confirmed_it_stays_closed") {
         return;
     }
-    trials(&[(Kill::GuardHeld, 100), (Kill::AtConsole, 30), (Kill::Command, 40)]);
+    trials(&[(Kill::GuardHeld, 100), (Kill::AtConsole, 30)]);
 }
