@@ -52,8 +52,8 @@ fn is_as_it_says(bed: &Bed, kill: Kill) -> bool {
     open
 }
 
-/// One trial; a script in the server starts, waits and kills, so that the moments are exact.
-fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) {
+/// One trial; a script in the server starts, waits and kills, so that the moments are exact. Whether a command was still at it.
+fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) -> bool {
     let case = format!("/root/case-{}", number / 10);
     let wait = format!("sleep {}.{:03}", moment / 1000, moment % 1000);
     let (trial, console) = match kill {
@@ -70,7 +70,7 @@ fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) {
     let its_guard =
         "g=; until [ -n \"$g\" ] || ! kill -0 $c 2>/dev/null; do g=$(pgrep -f 'isolation-guard$'); done";
     let script = match kill {
-        Kill::Command => format!("{isolate} & c=$!; {wait}; kill -9 $c 2>/dev/null"),
+        Kill::Command => format!("{isolate} & c=$!; {wait}; kill -9 $c 2>/dev/null && echo cut"),
         Kill::AtConsole if number.is_multiple_of(2) => {
             format!("{isolate} & c=$!; {wait}; kill -9 $c 2>/dev/null")
         }
@@ -79,7 +79,7 @@ fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) {
         }
         Kill::GuardAtConfirmation | Kill::GuardHeld | Kill::Confirmation | Kill::Release => isolate,
     };
-    let _ = bed.run(&script);
+    let mut cut = bed.run(&script).text().contains("cut");
     if matches!(kill, Kill::GuardAtConfirmation | Kill::GuardHeld) {
         let held = guard(bed);
         let confirm = format!("/root/calma isolate --confirm --case {case} >/dev/null 2>&1");
@@ -96,11 +96,11 @@ fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) {
         let release = format!("/root/calma release --yes --case {case} >/dev/null 2>&1");
         let held = if number.is_multiple_of(2) { format!("{confirm}; ") } else { String::new() };
         let script = if kill == Kill::Confirmation {
-            format!("{confirm} & c=$!; {wait}; kill -9 $c 2>/dev/null")
+            format!("{confirm} & c=$!; {wait}; kill -9 $c 2>/dev/null && echo cut")
         } else {
-            format!("{held}{release} & c=$!; {wait}; kill -9 $c 2>/dev/null")
+            format!("{held}{release} & c=$!; {wait}; kill -9 $c 2>/dev/null && echo cut")
         };
-        let _ = bed.keeper(&["ssh", "srv", &script]);
+        cut = bed.keeper(&["ssh", "srv", &script]).text().contains("cut");
     }
     match kill {
         // It was never closed, or the time is over, or the kernel opens.
@@ -127,6 +127,7 @@ fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) {
     assert!(released.ok(), "{kill:?} at {moment} ms: {released}");
     assert!(is_as_it_says(bed, kill), "{kill:?} at {moment} ms: a release does not open");
     assert_eq!(network(bed), before, "{kill:?} at {moment} ms");
+    cut
 }
 
 fn trials(kinds: &[(Kill, usize)]) {
@@ -141,11 +142,12 @@ fn trials(kinds: &[(Kill, usize)]) {
             Kill::AtConsole | Kill::Confirmation | Kill::Release => 1_200,
             _ => 600,
         };
+        let mut cut = 0;
         for _ in 0..*times {
-            once(&bed, *kill, random.below(longest) as u64, &before, number);
+            cut += usize::from(once(&bed, *kill, random.below(longest) as u64, &before, number));
             number += 1;
         }
-        println!("{kill:?}: {times} of {times}");
+        println!("{kill:?}: {times} of {times}; a command was cut in the middle {cut} times");
     }
     for case in 0..number.div_ceil(10) {
         let verified = bed.calma(&["case", "verify", "--case", &format!("/root/case-{case}")]);
