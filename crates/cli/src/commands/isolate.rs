@@ -1,29 +1,22 @@
 //! `calma isolate` and `calma release`: off the network, shown first, on trial, proved; and back.
 
 use super::isolation_ears as ears;
+use super::isolation_order::{kept, order};
+use super::isolation_steps::{Say, carry_out, case, question, snapshot, steps};
 use super::isolation_suspects as suspects;
 use super::isolation_timer as timer;
 use super::isolation_words as words;
 use crate::args::{Isolate, Release};
 use crate::exit::{Exit, Refusal};
 use crate::machine::Machine;
-use crate::{changes, places, show};
-use calma_case::{Case, PlaceKind};
-use calma_host::Live;
-use calma_isolate::Kept;
-use calma_isolate::beat::{Beat, Key};
-use calma_isolate::order::{Level, Order, Phase};
-use calma_isolate::preview::{Arrival, Preview};
+use crate::show;
+use calma_isolate::order::{Order, Phase};
+use calma_isolate::preview::Preview;
 use calma_isolate::proof::Prove;
 use calma_isolate::verdict::judge;
 use calma_record::Text;
-use calma_record::step::{Ended, Plan, Step, Target};
-use calma_recovery::{Ask, Engine, Event, Side, look};
-use std::io::{BufRead as _, IsTerminal as _};
-use std::time::Duration;
+use calma_recovery::Side;
 
-/// Longest snapshot of what is gone once the network is cut, in seconds.
-const SNAPSHOT: u64 = 5;
 /// How long is waited for what comes back from a packet that must not arrive, in milliseconds.
 const WAIT: u64 = 700;
 
@@ -175,218 +168,10 @@ pub(super) fn confirm(
     Ok(if failed { Exit::Refused } else { Exit::Done })
 }
 
-/// The peers that are named.
-fn kept(words: &[String]) -> anyhow::Result<Vec<Kept>> {
-    let one = |word: &String| {
-        word.parse::<Kept>()
-            .map_err(|error| Refusal::wrong_use(error.to_string(), "calma isolate --allow ADDR[:LOCALPORT]"))
-    };
-    words.iter().map(one).collect()
-}
-
-/// The order that follows from what was asked and from how the administrator came.
-fn order(
-    arguments: &Isolate,
-    kept: &[Kept],
-    preview: &Preview,
-    machine: &Machine<'_>,
-) -> anyhow::Result<Order> {
-    let command = machine.command();
-    let level = if arguments.level == 2 { Level::LinksDown } else { Level::Filtered };
-    if level == Level::LinksDown && !arguments.console {
-        return Err(Refusal::new(
-            "with the links down no session stays, so you must be at a console of the machine or its hypervisor",
-            format!("at the console: calma isolate --level 2 --console; over the network: {command} isolate"),
-        ));
-    }
-    let mut all = kept.to_vec();
-    let through = preview.arrival.through();
-    match &preview.arrival {
-        Arrival::Through(connection) => {
-            if !all.contains(&connection.kept()) {
-                all.push(connection.kept());
-            }
-        }
-        Arrival::Console(_) | Arrival::Unclear(_) if arguments.console || !all.is_empty() => {}
-        Arrival::Console(terminal) => {
-            return Err(Refusal::new(
-                format!("you sit at {terminal}, so nobody could confirm over the network"),
-                "calma isolate --console, which closes without a trial",
-            ));
-        }
-        Arrival::Unclear(logins) => {
-            let found = logins.iter().next().map(|one| one.kept());
-            let instead = match (logins.len(), found) {
-                (1, Some(only)) => format!(
-                    "{command} isolate --allow {} (found: the only login that is connected), or --console if you sit at one",
-                    words::address(&only)
-                ),
-                _ => format!("{command} isolate --allow YOUR-ADDRESS:22, or --console if you sit at one"),
-            };
-            return Err(Refusal::new("I could not tell which connection is yours", instead));
-        }
-    }
-    let trial = if arguments.console { 0 } else { arguments.trial };
-    let beat = match (&arguments.witness, machine, &preview.arrival) {
-        (Some(word), ..) => Some(word.parse::<Beat>().map_err(|error| {
-            Refusal::wrong_use(
-                error.to_string(),
-                "calma isolate --witness ADDR/KEY, as calma witness shows it",
-            )
-        })?),
-        // This machine is a witness by itself.
-        (None, Machine::At(..), Arrival::Through(connection)) => {
-            Key::new().map(|key| Beat { to: connection.peer, key })
-        }
-        _ => None,
-    };
-    let (without_owner, after_restart) = (arguments.without_owner, arguments.after_restart);
-    let leases = preview.leases.clone();
-    Ok(Order {
-        level,
-        kept: all,
-        trial,
-        through,
-        leases,
-        beat,
-        without_owner,
-        after_restart,
-        ..Order::default()
-    })
-}
-
-/// The case that was named, the newest one about the machine, or a new one.
-fn case(arguments: &Isolate, machine: &Machine<'_>) -> anyhow::Result<Case> {
-    let case = match machine.case(arguments.case.as_deref()) {
-        Ok(case) => case,
-        Err(_) => match machine {
-            Machine::Here => places::for_changes(arguments.case.as_deref(), None)?,
-            Machine::At(_, host) => places::for_changes(arguments.case.as_deref(), Some(host))?,
-        },
-    };
-    if case.about().place == PlaceKind::Memory {
-        return Err(super::contain::not_durable());
-    }
-    Ok(case)
-}
-
-/// Looks at what is gone once the network is cut: connections, neighbours, processes. It is no reason not to isolate.
-fn snapshot(case: &Case, machine: &Machine<'_>) {
-    eprintln!("  Keeping what is gone once it is cut (at most {SNAPSHOT} s)");
-    let mut ask = Ask { max_time: Some(Duration::from_secs(SNAPSHOT)), ..Ask::default() };
-    (ask.options.quick, ask.options.no_pid_range, ask.options.hurry) = (true, true, true);
-    let clock = Live::new();
-    let stop = std::sync::atomic::AtomicBool::new(false);
-    let looked = machine.host_side().map(|mut host_side| {
-        look(case, host_side.as_mut(), &ask, calma_host::Host::clock(&clock), &stop, &mut |_| {})
-    });
-    match looked {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => eprintln!("  It could not be kept: {error}"),
-        Err(error) => eprintln!("  It could not be kept: {error}"),
-    }
-}
-
-fn carry_out(
-    case: &Case,
-    machine: &Machine<'_>,
-    side: &dyn Side,
-    action: &str,
-    order: &Order,
-    says: &str,
-    json: bool,
-) -> anyhow::Result<bool> {
-    steps(case, machine, side, action, serde_json::to_value(order)?, says, json)
-}
-
-/// Carries one step about the network out; whether it failed.
-fn steps(
-    case: &Case,
-    machine: &Machine<'_>,
-    side: &dyn Side,
-    action: &str,
-    order: serde_json::Value,
-    says: &str,
-    json: bool,
-) -> anyhow::Result<bool> {
-    let step = Step {
-        number: 1,
-        action: action.to_owned(),
-        target: Target::Network { order, says: says.to_owned() },
-        story: 0,
-        findings: Vec::new(),
-        ticked: true,
-        doubt: String::new(),
-    };
-    carry(case, machine, side, vec![step], json)
-}
-
-/// Carries steps out; whether one failed.
-pub(super) fn carry(
-    case: &Case,
-    machine: &Machine<'_>,
-    side: &dyn Side,
-    steps: Vec<Step>,
-    json: bool,
-) -> anyhow::Result<bool> {
-    // Its own name for itself: after a restart the case is known by it.
-    let host = side.name().clone();
-    let plan = Plan { schema: 1, host, boot: side.boot().clone(), made: calma_case::now(), steps };
-    let mut failed = false;
-    let mut engine = Engine::start(case, side).map_err(|error| machine.refusal(error, case))?;
-    let first = engine.history().steps().last().map_or(1, |past| past.intent.id + 1);
-    let done = engine.carry_out(&plan, &mut |event| {
-        failed |= match event {
-            Event::Ended(_, outcome) => outcome.ended != Ended::Done,
-            Event::Refused(..) => true,
-            Event::Begins(..) => false,
-        };
-        if !json {
-            show::print(&changes::event(event));
-        }
-    });
-    let outcomes = changes::json_steps(engine.history(), first);
-    engine.end()?;
-    if json {
-        show::print(&outcomes);
-    }
-    done.map_err(|error| machine.refusal(error, case))?;
-    Ok(failed)
-}
-
 /// What the host is called.
 fn host_name(machine: &Machine<'_>) -> String {
     match machine {
         Machine::Here => "this host".to_owned(),
         Machine::At(_, host) => Text::from(*host).to_string(),
-    }
-}
-
-/// What was answered.
-enum Say {
-    Do,
-    Other,
-    Leave,
-}
-
-/// Asks, with another way to do it where there is one.
-fn question(what: &str, other: Option<&str>) -> anyhow::Result<Say> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Refusal::new(
-            "nobody is there to be asked",
-            "give --yes to do it, or --dry-run to see it only",
-        ));
-    }
-    let other_words = other.map_or_else(String::new, |other| format!("   f: {other}"));
-    show::print(&format!("\n  Enter: {what}{other_words}   q: leave it\n  "));
-    let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line)?;
-    match line.trim() {
-        "" if read > 0 => Ok(Say::Do),
-        "f" if other.is_some() => Ok(Say::Other),
-        _ => {
-            show::print("\n  Left as it is. Nothing was changed.\n");
-            Ok(Say::Leave)
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Suspects that are frozen before the network is cut, so that they do not see it go and wipe their traces: offered, never forced.
 
-use super::isolate::carry;
+use super::isolation_steps::carry;
 use crate::machine::Machine;
 use calma_case::Case;
 use calma_isolate::order::Order;

@@ -12,6 +12,8 @@ pub(crate) mod incident;
 pub(crate) mod isolate;
 pub(crate) mod isolation_ears;
 pub(crate) mod isolation_guard;
+mod isolation_order;
+mod isolation_steps;
 pub(crate) mod isolation_suspects;
 pub(crate) mod isolation_timer;
 pub(crate) mod isolation_words;
