@@ -57,10 +57,11 @@ done <worlds
 until ! ip -6 addr | grep -q tentative; do sleep 0.1; done
 phase() {
   echo "phase $1 at $(cut -d. -f1 /proc/uptime) s"
-  python3 /run/paths.py $1 "$(cat /run/keeper6)" >sent.$1
+  python3 /run/paths.py $1 "$(cat /run/keeper6)" >sent.$1 &
   while read -r name namespace to; do
-    nsenter --net=/run/netns/$namespace python3 /run/paths.py $1 - only $name $to >>sent.$1
+    nsenter --net=/run/netns/$namespace python3 /run/paths.py $1 - only $name $to >sent.$1.$name &
   done <senders
+  wait; cat sent.$1.* >>sent.$1
   sleep 0.5
 }
 state() { ip -o link | sed 's/ state .*//'; ip -o addr; ip route show table all; calma isolate --status | tail -4; }
@@ -105,7 +106,7 @@ fn ways_that_only_other_kernels_have_are_closed_too() {
     let paths: Vec<_> = files.iter().map(|(name, _)| here.join(name)).collect();
     files.iter().zip(&paths).for_each(|((_, text), path)| std::fs::write(path, text).unwrap());
     let beside: Vec<_> = files.iter().zip(&paths).map(|((name, _), path)| (*name, path.as_path())).collect();
-    let guest = Guest::run_beside(OUTSIDE, &beside);
+    let guest = Guest::run_plain(OUTSIDE, &beside);
     std::fs::remove_dir_all(&here).unwrap();
     let log = guest.text("server.log");
     eprintln!("{log}\n{}{}", guest.text("made.err"), guest.text("trial"));
