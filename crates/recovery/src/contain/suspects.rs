@@ -106,3 +106,77 @@ fn below(root: u32, lines: &[ProcessLine]) -> BTreeSet<u32> {
         found.extend(more);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use calma_record::{Body, Record, Source, StreamName, View};
+
+    fn socket(
+        family: &str,
+        protocol: &str,
+        state: &str,
+        local_port: u32,
+        remote: (&str, u32),
+        pid: u32,
+    ) -> Socket {
+        Socket {
+            family: family.to_owned(),
+            protocol: protocol.to_owned(),
+            state: state.to_owned(),
+            local_port,
+            remote: remote.0.into(),
+            remote_port: remote.1,
+            pids: vec![pid],
+            ..Socket::default()
+        }
+    }
+
+    #[test]
+    fn what_hears_or_reaches_others_counts_and_who_is_needed_is_known() {
+        let mut review = Review::default();
+        let (none, stream) = (("", 0), StreamName("host-1".to_owned()));
+        let sockets = [
+            socket("packet", "0x0003", "", 0, none, 5),
+            socket("xdp", "", "", 0, none, 6),
+            socket("inet", "raw 1", "closed", 0, none, 7),
+            socket("inet", "tcp", "established", 4000, ("192.0.2.9", 443), 8),
+            socket("inet", "tcp", "established", 4001, ("127.0.0.1", 5432), 9),
+            socket("inet6", "tcp", "established", 4002, ("::ffff:127.0.0.1", 5432), 10),
+            socket("inet", "tcp", "listen", 22, none, 11),
+            socket("inet", "tcp", "listen", 80, none, 12),
+            socket("unix", "stream", "established", 0, none, 13),
+        ];
+        for (seq, socket) in (0..).zip(sockets) {
+            let body =
+                Body::Fact { from: Source::kernel(View::Proc, "/proc/net"), fact: Box::new(socket.into()) };
+            review.tables.fold(&stream, Record { seq, body });
+        }
+        let found: Vec<(u32, String)> =
+            holds(&review).into_iter().map(|(pid, what)| (pid, what.join(", "))).collect();
+        let expected = [
+            (5, "a packet socket"),
+            (6, "an AF_XDP socket"),
+            (7, "a raw 1 socket"),
+            (8, "a connection with 192.0.2.9, port 443"),
+        ];
+        assert_eq!(found, expected.map(|(pid, what)| (pid, what.to_owned())));
+        assert_eq!(listeners(&review, &[22]), BTreeSet::from([11]));
+    }
+
+    #[test]
+    fn a_tree_is_all_of_it() {
+        let line = |pid, parent| ProcessLine {
+            pid,
+            parent,
+            name: "x".into(),
+            state: b'S',
+            group: pid,
+            session: pid,
+            kernel_thread: false,
+            started: 1,
+        };
+        let lines = [line(1, 0), line(7, 5), line(5, 1), line(6, 7), line(8, 1)];
+        assert_eq!(below(5, &lines), BTreeSet::from([5, 6, 7]));
+    }
+}

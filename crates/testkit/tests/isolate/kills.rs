@@ -130,16 +130,34 @@ fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) -> bool
     cut
 }
 
+/// How long each command takes here, in milliseconds: the moments are to lie within.
+fn durations(bed: &Bed) -> [usize; 3] {
+    let timed = |command: &str| {
+        let script = format!(
+            "n=$EPOCHREALTIME; /root/calma {command} --case /root/case-0 >/dev/null 2>&1 || exit 1; m=$EPOCHREALTIME; \
+             echo $(( (${{m/./}} - ${{n/./}}) / 1000 ))"
+        );
+        let done = bed.keeper(&["ssh", "srv", "bash", "-c", &calma_testkit::bed::quoted(&script)]);
+        done.text().trim().parse().unwrap_or_else(|_| panic!("{command}: {done}"))
+    };
+    let all = ["isolate --yes --now --trial 60", "isolate --confirm", "release --yes"].map(timed);
+    println!("isolate, confirm and release take {all:?} ms");
+    all
+}
+
 fn trials(kinds: &[(Kill, usize)]) {
     let bed = bed();
     let before = network(&bed);
     assert!(bed.calma(&["isolate", "--status"]).ok());
+    let [isolates, confirms, releases] = durations(&bed);
     let mut random = Random::new(Random::seed(), 6);
     let mut number = 0;
     for (kill, times) in kinds {
         let longest = match kill {
-            Kill::Command => 3_000,
-            Kill::AtConsole | Kill::Confirmation | Kill::Release => 1_200,
+            Kill::Command => isolates,
+            Kill::Confirmation => confirms,
+            Kill::Release => releases,
+            Kill::AtConsole => 1_200,
             _ => 600,
         };
         let mut cut = 0;
