@@ -6,12 +6,13 @@ use crate::exit::Exit;
 use crate::machine::Machine;
 use crate::show;
 use calma_case::Case;
+use calma_host::standing;
 use calma_isolate::order::Phase;
 use calma_isolate::preview::Preview;
 use calma_recovery::{Side, SideError};
 use calma_views::text::wrap;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 /// How often the host is asked whether somebody confirmed elsewhere.
@@ -61,8 +62,8 @@ pub(crate) fn keep(
     trial: u64,
 ) -> anyhow::Result<Exit> {
     let end = closed + Duration::from_secs(trial);
-    let lines = std::io::stdin().is_terminal().then(answers);
-    if lines.is_some() {
+    let asks = std::io::stdin().is_terminal();
+    if asks {
         let words = "Enter: connect anew and confirm   q: leave the timer to the host";
         show::print(&format!("\n  {words}\n"));
     }
@@ -70,20 +71,17 @@ pub(crate) fn keep(
     while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
         moving(&format!("Closed on trial. It opens by itself in {} s", left.as_secs()));
         let wait = left.min(Duration::from_secs(1));
-        let said = match &lines {
-            Some(lines) => lines.recv_timeout(wait),
-            None => {
-                std::thread::sleep(wait);
-                Err(RecvTimeoutError::Timeout)
-            }
-        };
+        let said = if asks { answer(wait) } else { None };
+        if said.is_none() && !asks {
+            std::thread::sleep(wait);
+        }
         match said.as_deref() {
-            Ok("q") => {
+            Some("q") => {
                 moving("");
                 show::print(&words::left(machine));
                 return Ok(Exit::Done);
             }
-            Ok(_) => {
+            Some("") => {
                 moving("");
                 match anew(arguments, machine, case) {
                     Ok(Exit::Done) => return Ok(Exit::Done),
@@ -91,8 +89,8 @@ pub(crate) fn keep(
                     Err(error) => show::print(&words::not_confirmed(&error.to_string())),
                 }
             }
-            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(wait),
-            Err(RecvTimeoutError::Timeout) => {}
+            // Nothing is confirmed by a word that means nothing.
+            _ => {}
         }
         if asked.elapsed() >= OFTEN {
             asked = Instant::now();
@@ -137,7 +135,9 @@ fn told(
     json: bool,
 ) -> anyhow::Result<Exit> {
     let (what, next, exit) = words::end(machine, &stands);
-    calma_recovery::note(case, &what, &[])?;
+    if let Err(error) = calma_recovery::note(case, &what, &[]) {
+        eprintln!("  The case could not note it: {error}");
+    }
     if json {
         let word = match &stands {
             Ok(Stands::Held) => "held",
@@ -152,17 +152,21 @@ fn told(
     Ok(exit)
 }
 
-/// Lines from the terminal, as they come. Whoever reads them ends with this program.
-fn answers() -> Receiver<String> {
-    let (to, from) = channel();
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            if to.send(line.trim().to_owned()).is_err() {
-                return;
-            }
+/// A line from the terminal, if one is typed within this time. It is read only then: ssh may have to ask for a password there.
+fn answer(wait: Duration) -> Option<String> {
+    let ready = standing::readable(&[std::io::stdin().as_fd()], wait).unwrap_or_default();
+    if ready.first() != Some(&true) {
+        return None;
+    }
+    let mut line = String::new();
+    match std::io::stdin().lock().read_line(&mut line) {
+        Ok(0) | Err(_) => {
+            // The terminal is gone; the time goes on.
+            std::thread::sleep(wait);
+            None
         }
-    });
-    from
+        Ok(_) => Some(line.trim().to_owned()),
+    }
 }
 
 /// One line that moves, where somebody watches.
