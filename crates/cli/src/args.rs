@@ -172,6 +172,9 @@ pub(crate) struct Isolate {
     /// Open again by itself after so many seconds without a confirmation
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(5..=3600))]
     pub(crate) trial: u64,
+    /// Of another host (calma at): stay until the trial is confirmed or over, and say which; at a terminal that is so by itself
+    #[arg(long)]
+    pub(crate) wait: bool,
     /// Do as on a kernel that does not take rules away with their owner (before Linux 5.12)
     #[arg(long, hide = true)]
     pub(crate) without_owner: bool,
@@ -181,6 +184,10 @@ pub(crate) struct Isolate {
     /// Do it at once, without keeping first what is gone once it is cut (ransomware)
     #[arg(long)]
     pub(crate) now: bool,
+    /// Freeze first what the findings of the case name and what holds packet sockets or connections, so that it does not wipe
+    /// its traces when the network goes
+    #[arg(long, conflicts_with_all = ["confirm", "status"])]
+    pub(crate) freeze: bool,
     /// Show what it would do and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

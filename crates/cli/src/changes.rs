@@ -256,18 +256,10 @@ pub(crate) fn json_plan(plan: &Plan) -> String {
 
 /// What became of each step, as JSON lines.
 pub(crate) fn json_outcomes(history: &History, first: u64, back: &[Back]) -> String {
-    let mut out = String::new();
+    let mut out = json_steps(history, first);
     let mut counts = (0, 0);
-    for past in history.steps().filter(|past| past.intent.id >= first) {
-        let Some(Outcome { id, ended, says, .. }) = &past.done else { continue };
-        if *ended == Ended::Done {
-            counts.0 += 1
-        } else {
-            counts.1 += 1
-        }
-        let step = &past.intent.step;
-        let value = json!({ "type": "outcome", "id": id, "step": step.number, "action": step.action, "ended": ended, "says": says });
-        let _ = writeln!(out, "{value}");
+    for done in history.steps().filter(|past| past.intent.id >= first).filter_map(|past| past.done.as_ref()) {
+        if done.ended == Ended::Done { counts.0 += 1 } else { counts.1 += 1 }
     }
     for one in back {
         let _ = writeln!(out, "{}", json!({ "type": "came-back", "what": one.what, "by": one.by }));
@@ -277,6 +269,18 @@ pub(crate) fn json_outcomes(history: &History, first: u64, back: &[Back]) -> Str
         "{}",
         json!({ "type": "end", "done": counts.0, "not_done": counts.1, "came_back": back.len() })
     );
+    out
+}
+
+/// How each step from `first` on ended, a line each.
+pub(crate) fn json_steps(history: &History, first: u64) -> String {
+    let mut out = String::new();
+    for past in history.steps().filter(|past| past.intent.id >= first) {
+        let Some(Outcome { id, ended, says, .. }) = &past.done else { continue };
+        let step = &past.intent.step;
+        let value = json!({ "type": "outcome", "id": id, "step": step.number, "action": step.action, "ended": ended, "says": says });
+        let _ = writeln!(out, "{value}");
+    }
     out
 }
 

@@ -62,8 +62,17 @@ impl<'a> Machine<'a> {
 
     /// The machine itself. One far away is connected to now.
     pub(crate) fn side(&self) -> anyhow::Result<Box<dyn Side>> {
+        self.side_through(Vec::new())
+    }
+
+    /// The same over a connection of its own, also where the user's ssh shares one (ssh_config(5), ControlPath).
+    pub(crate) fn side_anew(&self) -> anyhow::Result<Box<dyn Side>> {
+        self.side_through(["-o", "ControlPath=none"].map(Into::into).to_vec())
+    }
+
+    fn side_through(&self, ssh: Vec<std::ffi::OsString>) -> anyhow::Result<Box<dyn Side>> {
         let Self::At(at, host) = self else { return Ok(Box::new(LocalSide::new())) };
-        let options = LinkOptions { sudo: at.sudo, allow_disk: at.allow_disk, ssh: Vec::new() };
+        let options = LinkOptions { sudo: at.sudo, allow_disk: at.allow_disk, ssh };
         let link = Link::new(host, options, Program::own()?).map_err(|error| {
             Refusal::wrong_use(error.to_string(), "name the host as ssh takes it: root@web1")
         })?;

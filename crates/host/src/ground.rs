@@ -5,6 +5,7 @@
 
 pub(crate) mod attachments;
 mod files;
+mod group_programs;
 mod groups;
 mod memory;
 mod processes;
@@ -13,6 +14,7 @@ mod sockets;
 use crate::HostError;
 pub use attachments::{attachments, instructions};
 pub use files::{Layout, ReadFile};
+pub use group_programs::{GroupProgram, group_programs};
 pub use groups::Group;
 pub use memory::{Memory, Region, regions};
 pub use processes::{ProcessLine, newcomers, process, processes};

@@ -12,6 +12,7 @@ mod watching;
 use crate::order::{Cut, Incident, Level, Order, Phase, State};
 use crate::rules::{Table, Wanted};
 use crate::world::{Attached, Door, World};
+use calma_host::ground::GroupProgram;
 use calma_record::step::ProcessName;
 use calma_record::{Digest, Text};
 use serde_json::Value;
@@ -33,6 +34,8 @@ pub struct Guard<'a> {
     looked: u64,
     /// Milliseconds from the first table to the last.
     window: u64,
+    /// Programs of control groups that are known to be there.
+    groups: BTreeSet<GroupProgram>,
     /// What was on, and what was up.
     saved: Saved,
     /// What closing changed that a person should know of, one sentence each.

@@ -11,6 +11,7 @@ pub mod beat;
 pub mod canary;
 pub mod control;
 pub mod external;
+pub mod groups;
 pub mod guard;
 pub mod kept;
 pub mod live;

@@ -6,6 +6,7 @@ use crate::rules::{Family, Table};
 use crate::survey::{Place, Survey, survey};
 use crate::world::{Attached, Connected, Door, Told, World};
 use calma_collect::{Context, Options};
+use calma_host::ground::{self, GroupProgram};
 use calma_host::wires::{
     self, Abilities, Connection, Connections, Disarmed, Events, Filter, Glance, Links, LiveGlance, LiveWires,
     News, Programs, SavedNetwork, Wires,
@@ -102,6 +103,10 @@ impl World for LiveWorld {
         // One that was plugged out meanwhile needs nothing.
         let these = radios.iter().filter(|radio| numbers.contains(&radio.index));
         these.into_iter().try_for_each(|radio| self.wires.block_radio(radio, false))
+    }
+
+    fn group_programs(&self) -> Vec<GroupProgram> {
+        ground::group_programs().unwrap_or_default()
     }
 
     fn clock(&self) -> Timestamp {

@@ -131,6 +131,9 @@ pub struct State {
     /// What could not be cut or seen, one sentence each.
     #[serde(default)]
     pub gaps: Vec<String>,
+    /// Programs of control groups that see packets: they stay where they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// Programs that were put out of action. Only the guard holds what puts them back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub off: Vec<String>,

@@ -5,7 +5,7 @@ use crate::preflight::{self, Concern};
 use crate::rules::Lease;
 use crate::session::{Came, Connection, came};
 use crate::survey::{Survey, survey};
-use crate::{Kept, external, restart, start};
+use crate::{Kept, external, groups, restart, start};
 use calma_collect::{Context, Options};
 use calma_formats::proc_net;
 use calma_host::wires::{Glance as _, LiveGlance};
@@ -64,6 +64,9 @@ pub struct Preview {
     pub closed: Vec<String>,
     /// How the administrator came.
     pub arrival: Arrival,
+    /// Programs of control groups that see packets.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// Ports that listen for others, which nobody will reach.
     pub listening: BTreeSet<u16>,
     /// What may go wrong outside or by itself, the heaviest first.
@@ -126,6 +129,7 @@ pub fn preview(kept: &[Kept]) -> Preview {
         places: places(&survey, &kept),
         closed: survey.closed.iter().map(|(file, why)| format!("{file}: {why}")).take(MOST).collect(),
         arrival,
+        groups: groups::words(&ground::group_programs().unwrap_or_default()),
         listening: listening(host.as_ref()),
         already,
     }

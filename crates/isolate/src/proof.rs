@@ -69,7 +69,10 @@ pub fn observe(prove: &Prove) -> Vec<Observed> {
     let wait = Duration::from_millis(prove.wait.clamp(50, 10_000));
     let own = |address: &IpAddr| survey.places.iter().any(|place| place.has(*address));
     let from = |place: &Place| {
-        let outlook = Outlook::of(host.as_ref(), place.namespace.clone(), prove.witnesses.clone()).ok()?;
+        let mut outlook =
+            Outlook::of(host.as_ref(), place.namespace.clone(), prove.witnesses.clone()).ok()?;
+        // A next hop behind a device that ends on this host is this host: its answer says nothing of the way out.
+        outlook.gateways.retain(|gateway| !place.harmless().contains(&gateway.interface));
         let all = canary::canaries(&outlook).ok()?;
         let volley = canary::round(host.as_ref(), &outlook, &all, wait).ok()?;
         let file = place.file.to_string();

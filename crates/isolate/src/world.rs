@@ -3,6 +3,7 @@
 use crate::rules::{Family, Table};
 use crate::survey::{Place, Survey};
 use calma_host::HostError;
+use calma_host::ground::GroupProgram;
 use calma_record::{Digest, Text, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -165,6 +166,9 @@ pub trait World {
     /// # Errors
     /// When the kernel refuses.
     fn radios_on(&self, were: &Value) -> Result<(), HostError>;
+
+    /// Programs that control groups put on the way of packets and connections.
+    fn group_programs(&self) -> Vec<GroupProgram>;
 
     /// Milliseconds since boot.
     fn now(&self) -> u64;

@@ -6,6 +6,7 @@
 
 mod files;
 mod machine;
+mod suspects;
 mod words;
 
 use crate::review::{Review, each_record};
@@ -18,6 +19,7 @@ use calma_record::{Body, Certainty, Finding, RecordId, Severity, Subject, Text, 
 use files::Files;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+pub use suspects::{Suspect, suspects};
 pub use words::{describe, revives, undoable, verb};
 
 /// The order in which actions stand in a plan.

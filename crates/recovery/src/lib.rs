@@ -28,7 +28,7 @@ pub use aftermath::{Back, watch};
 pub use attest::{AttestError, Attestation, Testimony, testimony};
 pub use bodyfile::write_bodyfile;
 pub use child::LocalChild;
-pub use contain::{ProposeError, describe, propose, revives, undoable, verb};
+pub use contain::{ProposeError, Suspect, describe, propose, revives, suspects, undoable, verb};
 pub use dossier::{Dossier, Seen, Term, Told, dossier, each_row, glossary, learn};
 pub use engine::{Engine, EngineError, Event, History, Past, Stands};
 pub use incident::{Shared, Tie, shared};

@@ -1,33 +1,28 @@
 //! `calma isolate` and `calma release`: off the network, shown first, on trial, proved; and back.
 
 use super::isolation_ears as ears;
+use super::isolation_order::{kept, order};
+use super::isolation_steps::{Say, carry_out, case, question, snapshot, steps};
+use super::isolation_suspects as suspects;
+use super::isolation_timer as timer;
 use super::isolation_words as words;
 use crate::args::{Isolate, Release};
 use crate::exit::{Exit, Refusal};
 use crate::machine::Machine;
-use crate::{changes, places, show};
-use calma_case::{Case, PlaceKind};
-use calma_host::Live;
-use calma_isolate::Kept;
-use calma_isolate::beat::{Beat, Key};
-use calma_isolate::order::{Level, Order, Phase};
-use calma_isolate::preview::{Arrival, Preview};
+use crate::show;
+use calma_isolate::order::{Order, Phase};
+use calma_isolate::preview::Preview;
 use calma_isolate::proof::Prove;
 use calma_isolate::verdict::judge;
 use calma_record::Text;
-use calma_record::step::{Ended, Plan, Step, Target};
-use calma_recovery::{Ask, Engine, Event, Side, look};
-use std::io::{BufRead as _, IsTerminal as _};
-use std::time::Duration;
+use calma_recovery::Side;
 
-/// Longest snapshot of what is gone once the network is cut, in seconds.
-const SNAPSHOT: u64 = 5;
 /// How long is waited for what comes back from a packet that must not arrive, in milliseconds.
 const WAIT: u64 = 700;
 
 /// Isolates, confirms, or says where it stands.
 pub(crate) fn run(arguments: &Isolate, machine: &Machine<'_>) -> anyhow::Result<Exit> {
-    let side = machine.side()?;
+    let side = if arguments.confirm { machine.side_anew()? } else { machine.side()? };
     let kept = kept(&arguments.allow)?;
     let preview = side.isolation(&kept).map_err(|error| Refusal::new(error.to_string(), "try again"))?;
     if arguments.status {
@@ -51,20 +46,35 @@ pub(crate) fn run(arguments: &Isolate, machine: &Machine<'_>) -> anyhow::Result<
         return Err(Refusal::new("it is isolated already", instead));
     }
     let order = order(arguments, &kept, &preview, machine)?;
+    // Judging a case takes a moment, which whoever asked for neither is spared.
+    let asks = !arguments.yes && !arguments.dry_run;
+    let looks = arguments.freeze || asks || arguments.dry_run;
+    let looked = looks.then(|| machine.case(arguments.case.as_deref()).ok()).flatten();
+    let suspects = suspects::find(looked.as_ref(), side.as_ref(), &order);
     if arguments.json {
-        show::print(&words::json_plan(&preview, &order));
+        show::print(&words::json_plan(&preview, &order, &suspects));
     } else {
-        show::print(&words::plan(machine, &preview, &order, &host_name(machine), arguments.dry_run));
+        let named = suspects::words(&suspects, arguments.freeze, asks);
+        show::print(&words::plan(machine, &preview, &order, &host_name(machine), &named, arguments.dry_run));
     }
     if arguments.dry_run {
         return Ok(Exit::Done);
     }
-    if !arguments.yes && !ask("cut it off")? {
-        return Ok(Exit::Done);
+    let offer = asks && !arguments.freeze && suspects.iter().any(|one| one.doubt.is_empty());
+    let mut freeze = arguments.freeze;
+    if asks {
+        match question("cut it off", offer.then_some("freeze the suspects, then cut it off"))? {
+            Say::Leave => return Ok(Exit::Done),
+            Say::Do => {}
+            Say::Other => freeze = true,
+        }
     }
     let case = case(arguments, machine)?;
     if !arguments.now {
         snapshot(&case, machine);
+    }
+    if freeze {
+        suspects::freeze(&case, machine, side.as_ref(), suspects, arguments.json)?;
     }
     // What arrives now and does not any more is proved; what never arrived is not.
     let listening = ears::begin(&case, machine, &preview, &order);
@@ -79,6 +89,7 @@ pub(crate) fn run(arguments: &Isolate, machine: &Machine<'_>) -> anyhow::Result<
     if failed {
         return Ok(Exit::Failed);
     }
+    let closed = std::time::Instant::now();
     let during = side.prove(Prove { witnesses, wait: WAIT }).unwrap_or_default();
     let heard = listening.and_then(ears::end);
     let ways = judge(&before, &during, heard.as_ref());
@@ -89,7 +100,12 @@ pub(crate) fn run(arguments: &Isolate, machine: &Machine<'_>) -> anyhow::Result<
         show::print(&words::verdict(machine, &ways, &order, &now));
     }
     let open = ways.iter().any(|way| way.verdict == calma_isolate::verdict::Verdict::Open);
-    Ok(if open { Exit::Unseen } else { Exit::Done })
+    let exit = if timer::applies(arguments, machine, order.trial) {
+        timer::keep(arguments, machine, side.as_ref(), &case, closed, order.trial)?
+    } else {
+        Exit::Done
+    };
+    Ok(if open && exit == Exit::Done { Exit::Unseen } else { exit })
 }
 
 /// Opens again.
@@ -104,7 +120,7 @@ pub(crate) fn release(arguments: &Release, machine: &Machine<'_>) -> anyhow::Res
         return Ok(Exit::Done);
     };
     show::print(&words::release(state, &arguments.only, &host_name(machine)));
-    if !arguments.yes && !ask("open it")? {
+    if !arguments.yes && matches!(question("open it", None)?, Say::Leave) {
         return Ok(Exit::Done);
     }
     let case = machine.case(arguments.case.as_deref())?;
@@ -118,13 +134,17 @@ pub(crate) fn release(arguments: &Release, machine: &Machine<'_>) -> anyhow::Res
     let order = serde_json::json!({ "only": arguments.only });
     let failed = steps(&case, machine, side.as_ref(), "release", order, &says, arguments.json)?;
     if !failed && !arguments.json {
-        show::print(&words::released(machine, &arguments.only));
+        show::print(&words::released(
+            machine,
+            &arguments.only,
+            &suspects::still(&case, machine, side.as_ref()),
+        ));
     }
     Ok(if failed { Exit::Failed } else { Exit::Done })
 }
 
 /// Confirms, over another connection than the one that isolated.
-fn confirm(
+pub(super) fn confirm(
     arguments: &Isolate,
     machine: &Machine<'_>,
     side: &dyn Side,
@@ -148,191 +168,10 @@ fn confirm(
     Ok(if failed { Exit::Refused } else { Exit::Done })
 }
 
-/// The peers that are named.
-fn kept(words: &[String]) -> anyhow::Result<Vec<Kept>> {
-    let one = |word: &String| {
-        word.parse::<Kept>()
-            .map_err(|error| Refusal::wrong_use(error.to_string(), "calma isolate --allow ADDR[:LOCALPORT]"))
-    };
-    words.iter().map(one).collect()
-}
-
-/// The order that follows from what was asked and from how the administrator came.
-fn order(
-    arguments: &Isolate,
-    kept: &[Kept],
-    preview: &Preview,
-    machine: &Machine<'_>,
-) -> anyhow::Result<Order> {
-    let command = machine.command();
-    let level = if arguments.level == 2 { Level::LinksDown } else { Level::Filtered };
-    if level == Level::LinksDown && !arguments.console {
-        return Err(Refusal::new(
-            "with the links down no session stays, so you must be at a console of the machine or its hypervisor",
-            format!("at the console: calma isolate --level 2 --console; over the network: {command} isolate"),
-        ));
-    }
-    let mut all = kept.to_vec();
-    let through = preview.arrival.through();
-    match &preview.arrival {
-        Arrival::Through(connection) => {
-            if !all.contains(&connection.kept()) {
-                all.push(connection.kept());
-            }
-        }
-        Arrival::Console(_) | Arrival::Unclear(_) if arguments.console || !all.is_empty() => {}
-        Arrival::Console(terminal) => {
-            return Err(Refusal::new(
-                format!("you sit at {terminal}, so nobody could confirm over the network"),
-                "calma isolate --console, which closes without a trial",
-            ));
-        }
-        Arrival::Unclear(logins) => {
-            let found = logins.iter().next().map(|one| one.kept());
-            let instead = match (logins.len(), found) {
-                (1, Some(only)) => format!(
-                    "{command} isolate --allow {} (found: the only login that is connected), or --console if you sit at one",
-                    words::address(&only)
-                ),
-                _ => format!("{command} isolate --allow YOUR-ADDRESS:22, or --console if you sit at one"),
-            };
-            return Err(Refusal::new("I could not tell which connection is yours", instead));
-        }
-    }
-    let trial = if arguments.console { 0 } else { arguments.trial };
-    let beat = match (&arguments.witness, machine, &preview.arrival) {
-        (Some(word), ..) => Some(word.parse::<Beat>().map_err(|error| {
-            Refusal::wrong_use(
-                error.to_string(),
-                "calma isolate --witness ADDR/KEY, as calma witness shows it",
-            )
-        })?),
-        // This machine is a witness by itself.
-        (None, Machine::At(..), Arrival::Through(connection)) => {
-            Key::new().map(|key| Beat { to: connection.peer, key })
-        }
-        _ => None,
-    };
-    let (without_owner, after_restart) = (arguments.without_owner, arguments.after_restart);
-    let leases = preview.leases.clone();
-    Ok(Order {
-        level,
-        kept: all,
-        trial,
-        through,
-        leases,
-        beat,
-        without_owner,
-        after_restart,
-        ..Order::default()
-    })
-}
-
-/// The case that was named, the newest one about the machine, or a new one.
-fn case(arguments: &Isolate, machine: &Machine<'_>) -> anyhow::Result<Case> {
-    let case = match machine.case(arguments.case.as_deref()) {
-        Ok(case) => case,
-        Err(_) => match machine {
-            Machine::Here => places::for_changes(arguments.case.as_deref(), None)?,
-            Machine::At(_, host) => places::for_changes(arguments.case.as_deref(), Some(host))?,
-        },
-    };
-    if case.about().place == PlaceKind::Memory {
-        return Err(super::contain::not_durable());
-    }
-    Ok(case)
-}
-
-/// Looks at what is gone once the network is cut: connections, neighbours, processes. It is no reason not to isolate.
-fn snapshot(case: &Case, machine: &Machine<'_>) {
-    eprintln!("  Keeping what is gone once it is cut (at most {SNAPSHOT} s)");
-    let mut ask = Ask { max_time: Some(Duration::from_secs(SNAPSHOT)), ..Ask::default() };
-    (ask.options.quick, ask.options.no_pid_range, ask.options.hurry) = (true, true, true);
-    let clock = Live::new();
-    let stop = std::sync::atomic::AtomicBool::new(false);
-    let looked = machine.host_side().map(|mut host_side| {
-        look(case, host_side.as_mut(), &ask, calma_host::Host::clock(&clock), &stop, &mut |_| {})
-    });
-    match looked {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => eprintln!("  It could not be kept: {error}"),
-        Err(error) => eprintln!("  It could not be kept: {error}"),
-    }
-}
-
-fn carry_out(
-    case: &Case,
-    machine: &Machine<'_>,
-    side: &dyn Side,
-    action: &str,
-    order: &Order,
-    says: &str,
-    json: bool,
-) -> anyhow::Result<bool> {
-    steps(case, machine, side, action, serde_json::to_value(order)?, says, json)
-}
-
-/// Carries one step about the network out; whether it failed.
-fn steps(
-    case: &Case,
-    machine: &Machine<'_>,
-    side: &dyn Side,
-    action: &str,
-    order: serde_json::Value,
-    says: &str,
-    json: bool,
-) -> anyhow::Result<bool> {
-    let step = Step {
-        number: 1,
-        action: action.to_owned(),
-        target: Target::Network { order, says: says.to_owned() },
-        story: 0,
-        findings: Vec::new(),
-        ticked: true,
-        doubt: String::new(),
-    };
-    // Its own name for itself: after a restart the case is known by it.
-    let host = side.name().clone();
-    let plan =
-        Plan { schema: 1, host, boot: side.boot().clone(), made: calma_case::now(), steps: vec![step] };
-    let mut failed = false;
-    let mut engine = Engine::start(case, side).map_err(|error| machine.refusal(error, case))?;
-    let done = engine.carry_out(&plan, &mut |event| {
-        failed |= match event {
-            Event::Ended(_, outcome) => outcome.ended != Ended::Done,
-            Event::Refused(..) => true,
-            Event::Begins(..) => false,
-        };
-        if !json {
-            show::print(&changes::event(event));
-        }
-    });
-    engine.end()?;
-    done.map_err(|error| machine.refusal(error, case))?;
-    Ok(failed)
-}
-
 /// What the host is called.
 fn host_name(machine: &Machine<'_>) -> String {
     match machine {
         Machine::Here => "this host".to_owned(),
         Machine::At(_, host) => Text::from(*host).to_string(),
     }
-}
-
-/// Asks; `false` when it is to be left.
-fn ask(what: &str) -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Refusal::new(
-            "nobody is there to be asked",
-            "give --yes to do it, or --dry-run to see it only",
-        ));
-    }
-    show::print(&format!("\n  Enter: {what}   q: leave it\n  "));
-    let mut line = String::new();
-    if std::io::stdin().lock().read_line(&mut line)? == 0 || !line.trim().is_empty() {
-        show::print("\n  Left as it is. Nothing was changed.\n");
-        return Ok(false);
-    }
-    Ok(true)
 }

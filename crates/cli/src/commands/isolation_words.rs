@@ -2,10 +2,12 @@
 
 use crate::machine::Machine;
 use calma_isolate::Kept;
+use calma_isolate::groups::CAN;
 use calma_isolate::order::{Level, Order, Phase, State};
 use calma_isolate::preflight::{Concern, Weight};
 use calma_isolate::preview::{Arrival, Preview};
 use calma_isolate::verdict::{Verdict, Way};
+use calma_recovery::Suspect;
 use calma_views::text::wrap;
 use serde_json::json;
 
@@ -32,7 +34,14 @@ pub(crate) fn order(order: &Order) -> String {
 }
 
 /// What will be done, before it is.
-pub(crate) fn plan(machine: &Machine<'_>, preview: &Preview, order: &Order, host: &str, dry: bool) -> String {
+pub(crate) fn plan(
+    machine: &Machine<'_>,
+    preview: &Preview,
+    order: &Order,
+    host: &str,
+    suspects: &str,
+    dry: bool,
+) -> String {
     let mut out = format!(
         "\n  This {} cut {host} off the network. Nothing has been changed yet.\n\n",
         if dry { "would" } else { "will" }
@@ -111,10 +120,25 @@ pub(crate) fn plan(machine: &Machine<'_>, preview: &Preview, order: &Order, host
     for one in &preview.closed {
         out.push_str(&wrap("  Not reached  ", one));
     }
+    out.push_str(&groups(&preview.groups));
+    out.push_str(suspects);
     out.push('\n');
     out.push_str(&concerns(&preview.concerns));
     if dry {
         out.push_str(&wrap("\n  Next: ", &format!("{} isolate", machine.command())));
+    }
+    out
+}
+
+/// Programs of control groups, which stay, with what they can do.
+fn groups(groups: &[String]) -> String {
+    let mut out = String::new();
+    for one in groups {
+        out.push_str(&wrap("  Stays on     ", one));
+    }
+    if !groups.is_empty() {
+        let can = format!("of {}: {CAN}", if groups.len() == 1 { "this" } else { "each" });
+        out.push_str(&wrap("               ", &can));
     }
     out
 }
@@ -167,6 +191,7 @@ pub(crate) fn verdict(machine: &Machine<'_>, ways: &[Way], order: &Order, now: &
     for gap in now.already.iter().flat_map(|(state, _)| &state.gaps) {
         out.push_str(&wrap("  Not cut: ", gap));
     }
+    out.push_str(&groups(now.already.as_ref().map_or(&[], |(state, _)| state.groups.as_slice())));
     out.push('\n');
     let level = match order.level {
         Level::Filtered => {
@@ -232,14 +257,15 @@ pub(crate) fn release(state: &State, only: &[u16], host: &str) -> String {
 }
 
 /// It is open.
-pub(crate) fn released(machine: &Machine<'_>, only: &[u16]) -> String {
+pub(crate) fn released(machine: &Machine<'_>, only: &[u16], frozen: &str) -> String {
     let command = machine.command();
     let next = if only.is_empty() {
         format!("look again: {command} triage")
     } else {
         format!("watch it; open the rest with {command} release")
     };
-    format!("\n{}", wrap("  Next: ", &next))
+    let frozen = if frozen.is_empty() { String::new() } else { format!("\n{frozen}") };
+    format!("{frozen}\n{}", wrap("  Next: ", &next))
 }
 
 /// Where it stands.
@@ -293,6 +319,9 @@ pub(crate) fn status(machine: &Machine<'_>, preview: &Preview, json: bool) -> St
     for gap in &state.gaps {
         out.push_str(&wrap("  Not cut: ", gap));
     }
+    for one in &state.groups {
+        out.push_str(&wrap("  Stays on: ", one));
+    }
     for incident in state.incidents.iter().rev().take(20).rev() {
         out.push_str(&wrap("  Happened: ", &incident.to_string()));
     }
@@ -312,8 +341,12 @@ pub(crate) fn status(machine: &Machine<'_>, preview: &Preview, json: bool) -> St
 }
 
 /// The plan as JSON.
-pub(crate) fn json_plan(preview: &Preview, order: &Order) -> String {
-    format!("{}\n", json!({ "type": "isolation-plan", "order": order, "preview": preview }))
+pub(crate) fn json_plan(preview: &Preview, order: &Order, suspects: &[Suspect]) -> String {
+    let suspects = super::isolation_suspects::json(suspects);
+    format!(
+        "{}\n",
+        json!({ "type": "isolation-plan", "order": order, "preview": preview, "suspects": suspects })
+    )
 }
 
 /// What was proved, as JSON.

@@ -78,7 +78,7 @@ pub fn instructions(program: u32) -> Result<Vec<u8>, HostError> {
 }
 
 /// The folders of the file systems of a kind, from where they are mounted down.
-fn folders(kind: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn folders(kind: &[u8]) -> Vec<Vec<u8>> {
     let text = crate::live::files::read_made_by_kernel(b"/proc/self/mountinfo", 16 << 20);
     let text = text.map(|content| content.bytes).unwrap_or_default();
     let mut todo: Vec<Vec<u8>> = text

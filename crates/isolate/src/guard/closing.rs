@@ -9,7 +9,7 @@ use calma_host::HostError;
 use calma_record::Text;
 use calma_record::step::ProcessName;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The tables' names, the first that nobody has.
 const NAMES: [&str; 4] = ["calma", "calma-guard", "calma-isolation", "calma-cut"];
@@ -111,8 +111,18 @@ impl<'a> Guard<'a> {
             order,
             ..State::default()
         };
-        let (saved, said) = (Saved::default(), Vec::new());
-        let mut guard = Self { world, wanted, held, state, seen: now, looked: now, window: 0, saved, said };
+        let mut guard = Self {
+            world,
+            wanted,
+            held,
+            state,
+            seen: now,
+            looked: now,
+            window: 0,
+            groups: BTreeSet::new(),
+            saved: Saved::default(),
+            said: Vec::new(),
+        };
         match guard.enforce(&survey, promise) {
             Ok(()) => Ok(guard),
             Err(why) => {
@@ -148,6 +158,8 @@ impl<'a> Guard<'a> {
         for one in self.held.values_mut() {
             one.programs = one.door.programs().unwrap_or_default().into_iter().collect();
         }
+        self.groups = self.world.group_programs().into_iter().collect();
+        self.name_groups();
         if at_console(&self.state.order) {
             self.make_lasting()?;
             // Nobody will confirm: what waits for that elsewhere is done now. The addresses are those of before the links

@@ -34,6 +34,7 @@ struct Values {
     now: Rc<Cell<u64>>,
     old_kernel: Cell<bool>,
     no_record: Cell<bool>,
+    groups: RefCell<Vec<GroupProgram>>,
 }
 
 struct ValueDoor(Arc<Mutex<Inside>>);
@@ -158,6 +159,10 @@ impl World for Values {
         Ok(())
     }
 
+    fn group_programs(&self) -> Vec<GroupProgram> {
+        self.groups.borrow().clone()
+    }
+
     fn clock(&self) -> calma_record::Timestamp {
         calma_record::Timestamp::default()
     }
@@ -197,6 +202,7 @@ fn values() -> Values {
         now: Rc::new(Cell::new(1000)),
         old_kernel: Cell::new(false),
         no_record: Cell::new(false),
+        groups: RefCell::default(),
     }
 }
 
@@ -459,4 +465,32 @@ fn what_somebody_did_with_a_stolen_socket_is_put_right_too() {
     guard.look_again(false);
     assert_eq!(format!("{:?}", world.at(1).tables), whole);
     assert_eq!(guard.state().incidents[1].open, Some(1050));
+}
+
+#[test]
+fn a_program_of_a_control_group_is_named_and_a_new_one_written_down_once() {
+    let world = values();
+    let one = |group: &str, program| GroupProgram {
+        group: group.into(),
+        hook: "packets out".to_owned(),
+        program,
+        ..GroupProgram::default()
+    };
+    world.groups.borrow_mut().push(one("/sys/fs/cgroup", 7));
+    let mut guard = close(&world, 60).unwrap();
+    assert_eq!(guard.state().groups, ["program 7 at the control group /sys/fs/cgroup (packets out)"]);
+    guard.look_again(false);
+    assert_eq!(guard.incidents(), 0, "it was there before");
+    world.groups.borrow_mut().push(one("/sys/fs/cgroup/x", 8));
+    guard.look_again(false);
+    guard.look_again(false);
+    assert_eq!((guard.incidents(), guard.state().groups.len()), (1, 2));
+    let incident = guard.state().incidents[0].clone();
+    assert!(
+        incident.what.starts_with("program 8 at the control group /sys/fs/cgroup/x")
+            && incident.open.is_none()
+    );
+    world.groups.borrow_mut().clear();
+    guard.look_again(false);
+    assert!(guard.state().groups.is_empty());
 }

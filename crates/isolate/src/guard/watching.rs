@@ -1,10 +1,12 @@
 //! Watching: what somebody changes is put right and written down.
 
 use super::{Guard, Held, INCIDENTS, closing};
+use crate::groups::{self, CAN};
 use crate::order::Phase;
 use crate::rules;
 use crate::survey::{Place, Survey};
 use crate::world::Told;
+use calma_host::ground::GroupProgram;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -86,6 +88,7 @@ impl Guard<'_> {
             }
         }
         self.programs(self.world.now().saturating_sub(self.seen));
+        self.look_at_groups();
         (self.seen, self.looked) = (self.world.now(), self.world.now());
     }
 
@@ -175,6 +178,25 @@ impl Guard<'_> {
         for (what, was_open) in news {
             self.happened(what, was_open.then_some(open));
         }
+    }
+
+    /// Looks at the programs of control groups. They let nothing out, and stay; a new one is written down.
+    fn look_at_groups(&mut self) {
+        let now: BTreeSet<GroupProgram> = self.world.group_programs().into_iter().collect();
+        if now == self.groups {
+            return;
+        }
+        for new in now.difference(&self.groups.clone()) {
+            self.happened(format!("{new} appeared; {CAN}"), None);
+        }
+        self.groups = now;
+        self.name_groups();
+    }
+
+    /// Puts what is known of them into the state.
+    pub(super) fn name_groups(&mut self) {
+        let known: Vec<GroupProgram> = self.groups.iter().cloned().collect();
+        self.state.groups = groups::words(&known);
     }
 
     /// The same, often: with how long ago all was last seen in order.

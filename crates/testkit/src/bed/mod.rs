@@ -9,6 +9,7 @@ mod shell;
 mod trees;
 
 pub use shell::{Output, quoted};
+pub use trees::laid_over;
 pub(crate) use trees::made;
 pub use trees::{Release, tree};
 

@@ -44,3 +44,14 @@ pub(crate) fn made(name: &str) -> PathBuf {
     assert!(output.status.success(), "scripts/bed {name}: {}", String::from_utf8_lossy(&output.stderr));
     PathBuf::from(text.lines().last().expect("scripts/bed prints the path"))
 }
+
+/// Lays what `scripts/bed NAME` gathered over a booted server: programs beside its own, libraries beside its own.
+pub fn laid_over(bed: &super::Bed, name: &str) {
+    let libraries = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+    for entry in std::fs::read_dir(made(name)).expect("the folder was made").flatten() {
+        let file = entry.file_name().into_string().expect("a plain name");
+        let folder = if file.contains(".so.") { libraries.as_str() } else { "/usr/bin" };
+        let bytes = std::fs::read(entry.path()).expect("it can be read");
+        bed.put(&format!("{folder}/{file}"), &bytes, 0o755);
+    }
+}

@@ -20,6 +20,10 @@ enum Kill {
     GuardHeld,
     /// The command or the guard, at a console, where nothing is on trial.
     AtConsole,
+    /// The command that confirms, somewhere between its start and its end.
+    Confirmation,
+    /// The command that opens, on trial or held.
+    Release,
 }
 
 /// Whether the keeper reaches the server, asked shortly.
@@ -48,12 +52,14 @@ fn is_as_it_says(bed: &Bed, kill: Kill) -> bool {
     open
 }
 
-/// One trial; a script in the server starts, waits and kills, so that the moments are exact.
-fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) {
+/// One trial; a script in the server starts, waits and kills, so that the moments are exact. Whether a command was still at it.
+fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) -> bool {
     let case = format!("/root/case-{}", number / 10);
     let wait = format!("sleep {}.{:03}", moment / 1000, moment % 1000);
     let (trial, console) = match kill {
         Kill::Command => ("5", ""),
+        // Long enough to connect anew and confirm.
+        Kill::Confirmation => ("8", ""),
         Kill::AtConsole => ("60", "--console --allow 10.77.0.1:22"),
         _ => ("60", ""),
     };
@@ -64,16 +70,16 @@ fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) {
     let its_guard =
         "g=; until [ -n \"$g\" ] || ! kill -0 $c 2>/dev/null; do g=$(pgrep -f 'isolation-guard$'); done";
     let script = match kill {
-        Kill::Command => format!("{isolate} & c=$!; {wait}; kill -9 $c 2>/dev/null"),
+        Kill::Command => format!("{isolate} & c=$!; {wait}; kill -9 $c 2>/dev/null && echo cut"),
         Kill::AtConsole if number.is_multiple_of(2) => {
             format!("{isolate} & c=$!; {wait}; kill -9 $c 2>/dev/null")
         }
         Kill::GuardInTrial | Kill::AtConsole => {
             format!("{none}; {isolate} & c=$!; {its_guard}; {wait}; [ -z \"$g\" ] || kill -9 $g; wait $c")
         }
-        Kill::GuardAtConfirmation | Kill::GuardHeld => isolate,
+        Kill::GuardAtConfirmation | Kill::GuardHeld | Kill::Confirmation | Kill::Release => isolate,
     };
-    let _ = bed.run(&script);
+    let mut cut = bed.run(&script).text().contains("cut");
     if matches!(kill, Kill::GuardAtConfirmation | Kill::GuardHeld) {
         let held = guard(bed);
         let confirm = format!("/root/calma isolate --confirm --case {case} >/dev/null 2>&1");
@@ -84,6 +90,17 @@ fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) {
         };
         // Over a new connection.
         let _ = bed.keeper(&["ssh", "srv", &script]);
+    }
+    if matches!(kill, Kill::Confirmation | Kill::Release) {
+        let confirm = format!("/root/calma isolate --confirm --case {case} >/dev/null 2>&1");
+        let release = format!("/root/calma release --yes --case {case} >/dev/null 2>&1");
+        let held = if number.is_multiple_of(2) { format!("{confirm}; ") } else { String::new() };
+        let script = if kill == Kill::Confirmation {
+            format!("{confirm} & c=$!; {wait}; kill -9 $c 2>/dev/null && echo cut")
+        } else {
+            format!("{held}{release} & c=$!; {wait}; kill -9 $c 2>/dev/null && echo cut")
+        };
+        cut = bed.keeper(&["ssh", "srv", &script]).text().contains("cut");
     }
     match kill {
         // It was never closed, or the time is over, or the kernel opens.
@@ -97,7 +114,11 @@ fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) {
                 "it opened with its guard, {moment} ms after the confirmation"
             );
         }
-        Kill::GuardAtConfirmation | Kill::AtConsole => {
+        // Confirmed, and it stays; or not, and then the timer opens it. What it is, it says.
+        Kill::Confirmation => wait_until("a trial goes on for ever", 15, || {
+            is_as_it_says(bed, kill) || status(bed)["state"]["phase"] == "held"
+        }),
+        Kill::GuardAtConfirmation | Kill::AtConsole | Kill::Release => {
             std::thread::sleep(Duration::from_millis(300));
             is_as_it_says(bed, kill);
         }
@@ -106,25 +127,47 @@ fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) {
     assert!(released.ok(), "{kill:?} at {moment} ms: {released}");
     assert!(is_as_it_says(bed, kill), "{kill:?} at {moment} ms: a release does not open");
     assert_eq!(network(bed), before, "{kill:?} at {moment} ms");
+    cut
+}
+
+/// How long each command takes here and half as much again, in milliseconds: the moments are to lie within, also when there is more
+/// to do.
+fn durations(bed: &Bed) -> [usize; 3] {
+    let timed = |command: &str| {
+        let script = format!(
+            "n=$EPOCHREALTIME; /root/calma {command} --case /root/case-0 >/dev/null 2>&1 || exit 1; m=$EPOCHREALTIME; \
+             echo $(( (${{m/./}} - ${{n/./}}) / 1000 ))"
+        );
+        let done = bed.keeper(&["ssh", "srv", "bash", "-c", &calma_testkit::bed::quoted(&script)]);
+        let took: usize = done.text().trim().parse().unwrap_or_else(|_| panic!("{command}: {done}"));
+        took * 3 / 2
+    };
+    let all = ["isolate --yes --now --trial 60", "isolate --confirm", "release --yes"].map(timed);
+    println!("isolate, confirm and release are killed within {all:?} ms");
+    all
 }
 
 fn trials(kinds: &[(Kill, usize)]) {
     let bed = bed();
     let before = network(&bed);
     assert!(bed.calma(&["isolate", "--status"]).ok());
+    let [isolates, confirms, releases] = durations(&bed);
     let mut random = Random::new(Random::seed(), 6);
     let mut number = 0;
     for (kill, times) in kinds {
         let longest = match kill {
-            Kill::Command => 3_000,
+            Kill::Command => isolates,
+            Kill::Confirmation => confirms,
+            Kill::Release => releases,
             Kill::AtConsole => 1_200,
             _ => 600,
         };
+        let mut cut = 0;
         for _ in 0..*times {
-            once(&bed, *kill, random.below(longest) as u64, &before, number);
+            cut += usize::from(once(&bed, *kill, random.below(longest) as u64, &before, number));
             number += 1;
         }
-        println!("{kill:?}: {times} of {times}");
+        println!("{kill:?}: {times} of {times}; a command was cut in the middle {cut} times");
     }
     for case in 0..number.div_ceil(10) {
         let verified = bed.calma(&["case", "verify", "--case", &format!("/root/case-{case}")]);
@@ -138,12 +181,27 @@ fn killed_at_some_moments_it_is_neither_locked_nor_silently_open() {
         return;
     }
     trials(&[
-        (Kill::Command, 1),
         (Kill::GuardInTrial, 2),
         (Kill::GuardAtConfirmation, 1),
         (Kill::GuardHeld, 2),
         (Kill::AtConsole, 1),
     ]);
+}
+
+#[test]
+fn the_command_is_killed_at_some_moments() {
+    if skip_without_root("the_command_is_killed_at_some_moments") {
+        return;
+    }
+    trials(&[(Kill::Command, 1), (Kill::Confirmation, 1), (Kill::Release, 2)]);
+}
+
+#[test]
+fn the_command_is_killed_at_fifty_moments() {
+    if skip_outside_the_soak("the_command_is_killed_at_fifty_moments") {
+        return;
+    }
+    trials(&[(Kill::Command, 17), (Kill::Confirmation, 17), (Kill::Release, 16)]);
 }
 
 #[test]
@@ -159,5 +217,5 @@ fn killed_a_hundred_times_once_confirmed_it_stays_closed() {
     if skip_outside_the_soak("killed_a_hundred_times_once_confirmed_it_stays_closed") {
         return;
     }
-    trials(&[(Kill::GuardHeld, 100), (Kill::AtConsole, 30), (Kill::Command, 40)]);
+    trials(&[(Kill::GuardHeld, 100), (Kill::AtConsole, 30)]);
 }

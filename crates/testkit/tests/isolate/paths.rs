@@ -10,7 +10,7 @@ use std::fs;
 use std::time::Duration;
 
 /// Writes down every frame that comes to the keeper, as hexadecimal digits, a line each.
-const EAR: &str = "import socket
+pub(crate) const EAR: &str = "import socket
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 s.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)
 out = open('heard', 'w', 1)
@@ -29,7 +29,7 @@ while True:
 ";
 
 /// Namespaces and devices of a server with containers, each made by one script, with the namespace that sends and where to.
-const WORLDS: &[(&str, &str, &str, &str)] = &[
+pub(crate) const WORLDS: &[(&str, &str, &str, &str)] = &[
     (
         "macvlan",
         "ip link add mv0 link eth0 netns mv type macvlan; ip -n mv addr add 10.77.0.50/24 dev mv0; ip -n mv link set mv0 up",
@@ -38,9 +38,10 @@ const WORLDS: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "ipvlan",
-        "ip link add iv0 link eth1 netns iv type ipvlan mode l2; ip -n iv addr add 10.78.0.51/24 dev iv0; ip -n iv link set iv0 up",
+        "ip link add iv0 link eth2 netns iv type ipvlan mode l2 && ip -n iv addr add 10.79.0.51/24 dev iv0 && ip -n iv link set iv0 up && \
+      ip -n iv neigh add 10.79.0.1 lladdr 02:00:00:00:00:77 dev iv0",
         "iv",
-        "10.78.0.1",
+        "10.79.0.1",
     ),
     (
         "routed-container",
@@ -73,12 +74,19 @@ const WORLDS: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "gre-tunnel",
-        "ip -n gr link add gr1 type gre local 10.77.0.2 remote 10.77.0.3 && ip -n gr link set gr1 up && \
+        "ip link add gr1 type gre local 10.77.0.2 remote 10.77.0.3 && ip link set gr1 netns gr && ip -n gr link set gr1 up && \
       ip -n gr addr add 10.56.0.2/24 dev gr1",
         "gr",
         "10.56.0.1",
     ),
-    ("wireguard", "ip -n wg link add wg0 type wireguard", "wg", "10.57.0.1"),
+    // Made here and moved, so that its datagrams leave from here.
+    (
+        "wireguard",
+        "ip link add wg0 type wireguard && ip link set wg0 netns wg && ip -n wg link set wg0 up && \
+      ip -n wg addr add 10.57.0.2/24 dev wg0",
+        "wg",
+        "10.57.0.1",
+    ),
 ];
 
 /// Ways that leave by a program or socket which no packet filter sees, with what calma says of them.
