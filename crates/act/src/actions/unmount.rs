@@ -25,13 +25,20 @@ pub(super) const ACTION: Action = Action {
 
 #[derive(Clone, Serialize, Deserialize, PartialEq)]
 struct State {
-    /// Its number, which names it as long as it is there (proc_pid_mountinfo(5)).
+    /// Its number, which names it as long as it is there (proc_pid_mountinfo(5)); another mount may have it afterwards.
     id: u64,
     point: Text,
     source: Text,
     kind: Text,
     options: Text,
     data: Text,
+}
+
+impl State {
+    /// Whether a mount that is there is this very one.
+    fn is(&self, mount: &Self) -> bool {
+        mount.id == self.id && mount.point == self.point
+    }
 }
 
 /// The mounts of calma's namespace, in order.
@@ -111,7 +118,7 @@ fn apply(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble
     let top = mounts(acting.looking.host).into_iter().rfind(|(mount, ..)| mount.point == state.point);
     match top {
         Some((mount, ..)) if mount.id == state.id => acting.hands().unmount(state.point.as_bytes())?,
-        Some(_) if mounts(acting.looking.host).iter().any(|(mount, ..)| mount.id == state.id) => {
+        Some(_) if mounts(acting.looking.host).iter().any(|(mount, ..)| state.is(mount)) => {
             return Err(Trouble::new("something else was mounted over it since; it is left alone"));
         }
         _ => {}
@@ -125,7 +132,7 @@ fn verify(looking: &mut Looking<'_>, _: &Step, undo: &Undo, way: Way) -> Verdict
     };
     let all = mounts(looking.host);
     let there = match way {
-        Way::Do => all.iter().any(|(mount, ..)| mount.id == state.id),
+        Way::Do => all.iter().any(|(mount, ..)| state.is(mount)),
         Way::Undo => {
             all.iter().any(|(mount, ..)| mount.point == state.point && mount.options == state.options)
         }
@@ -140,7 +147,7 @@ fn verify(looking: &mut Looking<'_>, _: &Step, undo: &Undo, way: Way) -> Verdict
 fn revert(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble> {
     let state: State = state(undo)?;
     let alike = |mount: &State| {
-        mount.id == state.id
+        state.is(mount)
             || (mount.point == state.point && mount.options == state.options && mount.data == state.data)
     };
     if mounts(acting.looking.host).iter().any(|(mount, ..)| alike(mount)) {
