@@ -175,7 +175,7 @@ pub(crate) fn note(found: (FileTime, FileTime)) -> Value {
 }
 
 /// Takes something back in a folder whose times are put right at the end: `work` is given them as they were when that began,
-/// also if it was cut and begins anew. An attempt that changed nothing leaves no such note behind: the next one begins by
+/// also if it was cut and begins anew. An attempt that did not work leaves no such note behind: the next one begins by
 /// itself.
 pub(crate) fn taking_back(
     acting: &mut Acting<'_>,
@@ -193,6 +193,10 @@ pub(crate) fn taking_back(
         }
     };
     let done = work(acting, found);
+    if done.is_err() && folder.times().is_ok_and(|now| now.1 != found.1) {
+        // What was tried and did not work leaves the folder as it was found, for the steps that come after it.
+        let _ = acting.hands().set_folder_times(folder, found);
+    }
     if done.is_err() && folder.times().is_ok_and(|now| now.1 == found.1) {
         (acting.progress)(serde_json::json!({ FOUND: null }))?;
     }

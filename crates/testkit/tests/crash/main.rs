@@ -191,6 +191,98 @@ fn killed_at_any_system_call_nothing_is_half_done() {
     });
 }
 
+/// Mounts again what hides a folder, where it does not.
+fn cover_again() {
+    if sh("grep -c ' /mnt/v/tree/hidden ' /proc/self/mountinfo; true").trim() == "0" {
+        sh("cd /mnt/v; mount --bind tree/over tree/hidden; mount -o remount,bind,ro,nosuid tree/hidden");
+    }
+}
+
+/// The calls that a disk refuses when it is full, read-only, or broken.
+const WRITING: &[&str] = &[
+    "write",
+    "pwrite64",
+    "ftruncate",
+    "mkdirat",
+    "renameat2",
+    "linkat",
+    "symlinkat",
+    "unlinkat",
+    "fsetxattr",
+    "fsync",
+    "syncfs",
+    "fdatasync",
+];
+
+/// Runs it while every call of this name fails so from this one on.
+fn refused(words: &[&str], (name, number): &Call, error: &str) {
+    let status = Command::new("strace")
+        .args(["-f", "-qq", "-o", "/dev/null", "-e"])
+        .arg(format!("inject={name}:error={error}:when={number}+"))
+        .arg(binaries::calma())
+        .args(words)
+        .arg("--case")
+        .arg(case())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.code().is_some(), "{words:?} {name} {number} {error}: it was ended by a signal");
+}
+
+#[test]
+fn refused_by_a_full_disk_at_any_step_nothing_is_lost() {
+    isolated("refused_by_a_full_disk_at_any_step_nothing_is_lost", || {
+        std::fs::create_dir_all(AT).unwrap();
+        let machine = Machine::build();
+        begin(&machine);
+        let writing = |all: Vec<Call>| -> Vec<Call> {
+            all.into_iter().filter(|(name, _)| WRITING.contains(&name.as_str())).collect()
+        };
+        let (doing, undoing) = (writing(calls(DO)), writing(calls(UNDO)));
+        assert_eq!(machine.difference(), "", "uncut");
+        machine.end();
+        let seed = Random::seed();
+        let mut random = Random::new(seed, 6);
+        let (count, began, mut open) = (points(8, 150), Instant::now(), 0);
+        for round in 0..count {
+            clear();
+            let machine = Machine::build();
+            begin(&machine);
+            let (words, all) = if random.below(3) == 0 { (UNDO, &undoing) } else { (DO, &doing) };
+            let (at, finish) = (&all[random.below(all.len())], random.below(2) == 0);
+            let error = ["ENOSPC", "EROFS", "EIO"][random.below(3)];
+            let what = format!(
+                "round {round}: seed {seed}, {words:?} refused at {at:?} by {error}, finish {finish}"
+            );
+            if words == UNDO {
+                well(DO, &what);
+            }
+            refused(words, at, error);
+            if words == UNDO {
+                // The mount may be back over a file that is not, and nothing comes back below it.
+                sh("umount -l /mnt/v/tree/hidden 2>/dev/null; true");
+            }
+            let entries = Case::open(&case()).unwrap().journal_entries();
+            let entries = entries.unwrap_or_else(|error| panic!("{what}: {error}"));
+            let intents = entries.iter().filter(|entry| matches!(entry, Entry::Intent(_))).count();
+            open += usize::from(
+                intents > entries.iter().filter(|entry| matches!(entry, Entry::Outcome(_))).count(),
+            );
+            well(if finish { FINISH } else { TAKE_BACK }, &what);
+            journal_is_whole(&what);
+            well(UNDO, &what);
+            cover_again();
+            assert_eq!(machine.difference(), "", "{what}");
+            journal_is_whole(&what);
+            machine.end();
+        }
+        clear();
+        eprintln!("{count} disks that refused, {open} of them in the middle of steps; {:?}", began.elapsed());
+    });
+}
+
 /// The image of the file system with tree and case.
 const IMAGE: &str = "/mnt/image";
 
@@ -245,11 +337,7 @@ fn after_a_power_cut_nothing_is_half_done() {
             journal_is_whole(&what);
             well(UNDO, &what);
             // A mount is gone with the power; whoever made it makes it again.
-            if sh("grep -c ' /mnt/v/tree/hidden ' /proc/self/mountinfo; true").trim() == "0" {
-                sh(
-                    "cd /mnt/v; mount --bind tree/over tree/hidden; mount -o remount,bind,ro,nosuid tree/hidden",
-                );
-            }
+            cover_again();
             let now = machine.state().files;
             let difference = calma_testkit::dump::difference(machine.files_before(), &now);
             assert_eq!(difference, "", "{what}");
