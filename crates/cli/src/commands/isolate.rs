@@ -16,6 +16,7 @@ use calma_isolate::proof::Prove;
 use calma_isolate::verdict::judge;
 use calma_record::Text;
 use calma_recovery::Side;
+use calma_views::text::wrap;
 
 /// How long is waited for what comes back from a packet that must not arrive, in milliseconds.
 const WAIT: u64 = 700;
@@ -87,6 +88,8 @@ pub(crate) fn run(arguments: &Isolate, machine: &Machine<'_>) -> anyhow::Result<
     let says = words::order(&order);
     let failed = carry_out(&case, machine, side.as_ref(), "isolate", &order, &says, arguments.json)?;
     if failed {
+        let next = "put right what is said above and give the command again, or cut it from outside:";
+        not_done(arguments.json, &format!("{next} {} isolate --level 3", machine.command()));
         return Ok(Exit::Failed);
     }
     let closed = std::time::Instant::now();
@@ -140,7 +143,17 @@ pub(crate) fn release(arguments: &Release, machine: &Machine<'_>) -> anyhow::Res
             &suspects::still(&case, machine, side.as_ref()),
         ));
     }
+    if failed {
+        not_done(arguments.json, &format!("see where it stands: {} isolate --status", machine.command()));
+    }
     Ok(if failed { Exit::Failed } else { Exit::Done })
+}
+
+/// Says how to go on where a step did not work; why, its outcome has said.
+fn not_done(json: bool, next: &str) {
+    if !json {
+        show::print(&format!("\n{}", wrap("  Next: ", next)));
+    }
 }
 
 /// Confirms, over another connection than the one that isolated.
@@ -164,6 +177,9 @@ pub(super) fn confirm(
     )?;
     if !failed && !arguments.json {
         show::print(&words::confirmed(machine));
+    }
+    if failed {
+        not_done(arguments.json, &format!("see where it stands: {} isolate --status", machine.command()));
     }
     Ok(if failed { Exit::Refused } else { Exit::Done })
 }

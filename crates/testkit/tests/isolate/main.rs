@@ -11,6 +11,7 @@ mod attacks;
 mod bpf;
 mod consoles;
 mod fallback;
+mod faults;
 mod guest;
 mod kills;
 mod life;
