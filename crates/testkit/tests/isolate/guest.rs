@@ -78,6 +78,13 @@ calma isolate --status >status
 calma release --yes --case /run/case >released 2>&1; echo "released: $?"
 state >after
 phase 3
+# Its time is counted by a clock that nobody sets.
+calma isolate --yes --now --trial 30 --allow 10.77.0.1:22 --case /run/case >jumped 2>&1
+read -r BEGAN _ </proc/uptime; NOW=$(date +%s)
+date -s @$((NOW + 31536000)) >/dev/null; sleep 2; calma isolate --status >forward
+date -s @$((NOW - 31536000)) >/dev/null; calma isolate --status >back
+until calma isolate --status | grep -q "Not isolated"; do sleep 0.2; done
+read -r ENDED _ </proc/uptime; echo "trial of 30 s: $((${ENDED%.*} - ${BEGAN%.*}))"
 calma case verify --case /run/case >/dev/null || echo "case broken"
 "#;
 
@@ -115,6 +122,12 @@ fn ways_that_only_other_kernels_have_are_closed_too() {
         assert!(log.contains(step), "{step}: {log}\n{}{}", guest.text("held"), guest.text("released"));
     }
     assert!(!log.contains("case broken"), "{log}");
+    let lasted =
+        log.lines().find_map(|line| line.strip_prefix("trial of 30 s: ")).and_then(|n| n.parse::<u32>().ok());
+    assert!(lasted.is_some_and(|seconds| (10..=40).contains(&seconds)), "the clock's jumps counted: {log}");
+    for file in ["forward", "back"] {
+        assert!(guest.text(file).contains("on trial"), "{file}: {}", guest.text(file));
+    }
     // A program of a control group lets nothing out, and is named: one that was there, and one that came.
     for (file, words) in [
         ("trial", "control group /sys/fs/cgroup/site"),
