@@ -14,10 +14,12 @@ use std::path::{Path, PathBuf};
 /// The report's name in a case.
 const NAME: &str = "report.html";
 
-/// Everything a report shows of a case's newest look, judged again with today's detectors. The case is read once.
+/// Everything a report shows of a case's newest look, judged again with today's detectors. The case is read once, and what it was
+/// read into stays until the program ends: to free so much piece by piece takes a tenth of the time.
 pub(crate) fn reviewed(case: &Case) -> anyhow::Result<Report> {
     let mut dossier = Dossier::default();
-    let page = show::reviewed_with(case, |stream, record| dossier.take(stream, record))?;
+    let (page, tables) = show::reviewed_with(case, |stream, record| dossier.take(stream, record))?;
+    std::mem::forget(tables);
     let wanted = wanted(&page);
     Ok(report_of(dossier.with(case, &wanted)?, page))
 }

@@ -37,18 +37,21 @@ pub(crate) fn page(
 
 /// The page of a case, judged again with today's detectors, with its seal's words.
 pub(crate) fn reviewed(case: &Case) -> anyhow::Result<Page> {
-    reviewed_with(case, |_, _| {})
+    Ok(reviewed_with(case, |_, _| {})?.0)
 }
 
-/// The same; `besides` sees each record on its way.
-pub(crate) fn reviewed_with(case: &Case, besides: impl FnMut(&StreamName, &Record)) -> anyhow::Result<Page> {
+/// The same with the tables that were judged; `besides` sees each record on its way.
+pub(crate) fn reviewed_with(
+    case: &Case,
+    besides: impl FnMut(&StreamName, &Record),
+) -> anyhow::Result<(Page, Tables)> {
     let review = calma_recovery::review_with(case, None, besides)?;
     let mut page = page(review.run, &review.tables, review.judgement, review.gaps, review.end, case.folder());
     if page.host.is_empty() {
         page.host = case.about().target.to_string();
     }
     page.phrase = case.phrase()?;
-    Ok(page)
+    Ok((page, review.tables))
 }
 
 /// How many of what were looked at.

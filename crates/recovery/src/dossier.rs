@@ -144,11 +144,13 @@ impl Dossier {
             Told::Piece(piece) => self.pieces.push(piece.clone()),
             Told::Bulk(_) => {}
             Told::Row(kind, row) => {
-                let room = self.rows.get(kind).is_none_or(|rows| rows.len() < ROWS);
-                if room || wanted.contains(&row.record) {
-                    self.rows.entry(kind.to_owned()).or_default().push(row);
-                } else {
-                    *self.left_out.entry(kind.to_owned()).or_default() += 1;
+                // Known but for the first row of a kind: its name is not to be copied for each.
+                if !self.rows.contains_key(kind) {
+                    self.rows.insert(kind.to_owned(), Vec::new());
+                }
+                match self.rows.get_mut(kind) {
+                    Some(rows) if rows.len() < ROWS || wanted.contains(&row.record) => rows.push(row),
+                    _ => *self.left_out.entry(kind.to_owned()).or_default() += 1,
                 }
             }
         }
