@@ -31,7 +31,11 @@ pub(crate) fn run(arguments: &Isolate, machine: &Machine<'_>) -> anyhow::Result<
         return Ok(Exit::Done);
     }
     if arguments.confirm {
-        return confirm(arguments, machine, side.as_ref(), &preview);
+        let exit = confirm(arguments, machine, side.as_ref(), &preview)?;
+        if exit != Exit::Done {
+            not_done(arguments.json, &format!("see where it stands: {} isolate --status", machine.command()));
+        }
+        return Ok(exit);
     }
     if arguments.level == 3 {
         show::print(&words::outside(&preview));
@@ -88,6 +92,9 @@ pub(crate) fn run(arguments: &Isolate, machine: &Machine<'_>) -> anyhow::Result<
     let says = words::order(&order);
     let failed = carry_out(&case, machine, side.as_ref(), "isolate", &order, &says, arguments.json)?;
     if failed {
+        if freeze && !arguments.json {
+            show::print(&suspects::still(&case, machine, side.as_ref()));
+        }
         let next = "put right what is said above and give the command again, or cut it from outside:";
         not_done(arguments.json, &format!("{next} {} isolate --level 3", machine.command()));
         return Ok(Exit::Failed);
@@ -177,9 +184,6 @@ pub(super) fn confirm(
     )?;
     if !failed && !arguments.json {
         show::print(&words::confirmed(machine));
-    }
-    if failed {
-        not_done(arguments.json, &format!("see where it stands: {} isolate --status", machine.command()));
     }
     Ok(if failed { Exit::Refused } else { Exit::Done })
 }

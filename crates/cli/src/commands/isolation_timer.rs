@@ -85,7 +85,7 @@ pub(crate) fn keep(
                 moving("");
                 match anew(arguments, machine, case) {
                     Ok(Exit::Done) => return Ok(Exit::Done),
-                    Ok(_) => {}
+                    Ok(_) => show::print(&words::not_confirmed("see above")),
                     Err(error) => show::print(&words::not_confirmed(&error.to_string())),
                 }
             }
@@ -97,7 +97,10 @@ pub(crate) fn keep(
             match stands(side) {
                 // The line that is there says nothing about new ones; at the end a new one is tried.
                 Ok(Stands::Trial) | Err(_) => {}
-                Ok(other) => return told(machine, case, Ok(other), arguments.json),
+                Ok(Stands::Held | Stands::Open) => {
+                    moving("");
+                    return told(machine, case, after(machine), arguments.json);
+                }
             }
         }
     }
@@ -106,7 +109,7 @@ pub(crate) fn keep(
     told(machine, case, after(machine), arguments.json)
 }
 
-/// Where it stands once the time is over, asked over a new connection.
+/// Where it stands once the trial has ended, asked over a new connection.
 fn after(machine: &Machine<'_>) -> Result<Stands, String> {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -198,13 +201,12 @@ mod words {
         let command = machine.command();
         match stands {
             Ok(Stands::Held) => (
-                "The isolation was confirmed, and stays until a person opens it.".to_owned(),
+                "The host says that the isolation was confirmed: it stays until a person opens it.".to_owned(),
                 format!("stop what was found: {command} contain"),
                 Exit::Done,
             ),
             Ok(Stands::Open) => (
-                "The trial is over, and nobody confirmed: the host says that it is open again, as it was. A new connection \
-                 came in."
+                "The trial has ended and nobody confirmed: the host says that it is open again, as it was. A new connection came in."
                     .to_owned(),
                 format!("isolate it again and confirm: {command} isolate"),
                 Exit::Unseen,
