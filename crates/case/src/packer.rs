@@ -2,8 +2,8 @@
 
 use std::io;
 
-/// Quickly, since somebody waits for them.
-const QUICK: i32 = 1;
+/// How the keeper's own pieces are compressed: quickly, since somebody waits for them.
+pub(crate) const QUICK: i32 = 1;
 
 /// Compresses small pieces as a case stores them: for whoever has the time for it before they are stored.
 pub struct Packer(zstd::bulk::Compressor<'static>);

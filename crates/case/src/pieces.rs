@@ -5,7 +5,7 @@ use crate::again;
 use crate::evidence::{self, LARGEST, Piece};
 use crate::folder::Folder;
 use crate::keeper::Kept;
-use crate::packer::Packer;
+use crate::packer::{Packer, QUICK};
 use calma_record::{Blob, Digest};
 use rustix::fs::{Mode, fchmod};
 use sha2::{Digest as _, Sha256};
@@ -108,9 +108,6 @@ fn syncfs_tells_errors() -> bool {
         release.split(|c: char| !c.is_ascii_digit()).map(|text| text.parse::<u32>().unwrap_or(0));
     (numbers.next(), numbers.next()) >= (Some(5), Some(8))
 }
-
-/// How the keeper's own pieces are compressed: quickly, since somebody waits for them.
-const QUICK: i32 = 1;
 
 /// So many files are held open until they are brought to the disk, where the whole file system can not be at once.
 const UNSETTLED: usize = 256;

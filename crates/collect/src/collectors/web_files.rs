@@ -121,13 +121,16 @@ impl Finder<'_> {
         let usage = usage(name, meta);
         let budget = match usage {
             Use::Nothing => return out.flow(),
-            Use::Script => self.scripts,
-            Use::Shown => self.pictures,
+            Use::Script => &mut self.scripts,
+            Use::Shown => &mut self.pictures,
         };
-        if budget == 0 || meta.size == 0 {
+        if *budget == 0 || meta.size == 0 {
             return out.flow();
         }
-        self.waiting.push(File { root: root.to_vec(), path: path.to_vec(), usage, in_uploads });
+        // Taken from what may be read before it is read: many wait together.
+        let expected = meta.size.min(usage.limit() as u64);
+        *budget = budget.saturating_sub(expected);
+        self.waiting.push(File { root: root.to_vec(), path: path.to_vec(), usage, in_uploads, expected });
         if self.waiting.len() < TOGETHER { out.flow() } else { self.look(out) }
     }
 
@@ -137,7 +140,8 @@ impl Finder<'_> {
         let answers = share::each(self.context.options.hurry, &files, |file| file.answer(self.context));
         for (file, answer) in files.iter().zip(answers) {
             let budget = if file.usage == Use::Script { &mut self.scripts } else { &mut self.pictures };
-            *budget = budget.saturating_sub(answer.read);
+            // It may have grown meanwhile.
+            *budget = budget.saturating_sub(answer.read.saturating_sub(file.expected));
             match answer.fact {
                 Ok(Some(fact)) if self.facts < MOST_FACTS => {
                     self.facts += 1;

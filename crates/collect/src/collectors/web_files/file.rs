@@ -20,12 +20,21 @@ pub(super) enum Use {
     Nothing,
 }
 
+impl Use {
+    /// Up to where such a file is read.
+    pub(super) fn limit(self) -> usize {
+        if self == Self::Script { SCRIPT } else { PICTURE }
+    }
+}
+
 /// A file to be looked at.
 pub(super) struct File {
     pub(super) root: Vec<u8>,
     pub(super) path: Vec<u8>,
     pub(super) usage: Use,
     pub(super) in_uploads: bool,
+    /// Bytes of it that are to be read, as its metadata says.
+    pub(super) expected: u64,
 }
 
 /// What one file said, and how many bytes of it were read.
@@ -36,8 +45,7 @@ pub(super) struct Answer {
 
 impl File {
     pub(super) fn answer(&self, context: &Context) -> Answer {
-        let limit = if self.usage == Use::Script { SCRIPT } else { PICTURE };
-        match context.host.tree().read(&self.path, limit) {
+        match context.host.tree().read(&self.path, self.usage.limit()) {
             Ok(content) => {
                 Answer { read: content.bytes.len() as u64, fact: Ok(self.fact(context, &content)) }
             }
