@@ -24,6 +24,10 @@ pub(crate) fn find(case: Option<&Case>, side: &dyn Side, order: &Order) -> Vec<S
 /// How they stand in the plan.
 pub(crate) fn words(suspects: &[Suspect], freeze: bool, asks: bool) -> String {
     let mut out = String::new();
+    if freeze && suspects.is_empty() {
+        let none = "nobody: no finding of a look at this start of the machine is about a process with a packet socket or a connection out";
+        out.push_str(&wrap("  Suspects     ", none));
+    }
     let may = |one: &&Suspect| one.doubt.is_empty();
     for one in suspects.iter().filter(may) {
         let lead = if freeze { "  Freezes      " } else { "  Suspect      " };

@@ -51,6 +51,7 @@ fn suspects_are_frozen_before_the_cut_when_asked_and_thaw() {
     // Without a look there is nobody to suspect.
     let unseen = bed.calma(&["isolate", "--dry-run", "--freeze", "--case", "/root/case"]);
     assert!(unseen.ok() && !unseen.text().contains("Freezes"), "{unseen}");
+    assert!(unseen.text().contains("Suspects     nobody"), "{unseen}");
     let looked = bed.calma(&["triage", "--quick", "--no-pid-range", "--case", "/root/case"]);
     assert_eq!(looked.code, Some(1), "{looked}");
 
