@@ -10,7 +10,6 @@
 use calma_collect::{Context, Item, Options, gather};
 use calma_host::Live;
 use calma_record::{Fact, kinds};
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command};
 use std::sync::Arc;
 
@@ -37,8 +36,9 @@ fn a_deleted_program_of_our_own_is_seen_and_kept_whole() {
     let folder = std::env::temp_dir().join(format!("calma-live-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let program = folder.join("speci men");
-    std::fs::copy("/bin/sleep", &program).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // By another process: a program that this one writes can not be started as long as a child of another test's thread, between
+    // fork and exec, holds it open for writing too (execve(2), ETXTBSY).
+    assert!(Command::new("cp").arg("/bin/sleep").arg(&program).status().unwrap().success());
     let child = Mine(Command::new(&program).arg("60").spawn().unwrap());
     std::fs::remove_dir_all(&folder).unwrap();
     let expected = std::fs::read("/bin/sleep").unwrap();
