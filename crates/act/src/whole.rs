@@ -62,10 +62,11 @@ pub(crate) fn take_away(
 ) -> Result<(), Trouble> {
     let hands = acting.hands();
     if !folder.has(aside) {
-        if !folder.has(name) {
-            return Ok(());
-        }
-        if !is_same(&folder.manifest(name)?, seen) {
+        let now = match folder.manifest(name) {
+            Err(error) if error.is_missing() => return Ok(()),
+            now => now?,
+        };
+        if !is_same(&now, seen) {
             return Err(Trouble::new("it was changed after it was looked at; nothing was done to it"));
         }
         if protecting(seen.flags) != 0 {

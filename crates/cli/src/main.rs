@@ -20,6 +20,10 @@ use exit::Exit;
 use machine::Machine;
 use std::process::ExitCode;
 
+/// musl's own takes a lock for every piece and gives each larger one back to the kernel at once.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     if commands::worker::is_asked() {
         return commands::worker::run();

@@ -36,14 +36,43 @@ pub fn stand_alone(group: &str) -> Vec<String> {
         lacking.push("a control group of its own: none could be made".to_owned());
     }
     let _ = rustix::process::chdir("/");
-    use rustix::mm::MlockAllFlags;
-    if let Err(errno) = rustix::mm::mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE) {
+    if let Err(errno) = stay_in_memory() {
         lacking.push(format!("memory that stays in place: {}", why("mlockall", errno)));
     }
     if let Err(errno) = write("/proc/self/oom_score_adj", b"-1000") {
         lacking.push(format!("an exemption when memory runs out: {}", why("write", errno)));
     }
     lacking
+}
+
+/// Keeps what this process uses from being paged out, and all of its program in memory: it goes on without a disk. Room that the
+/// allocator keeps and nobody uses is not filled for that (MCL_ONFAULT of mlockall(2), since Linux 4.4).
+fn stay_in_memory() -> Result<(), Errno> {
+    use rustix::mm::MlockAllFlags as Flags;
+    let all = Flags::CURRENT | Flags::FUTURE;
+    match rustix::mm::mlockall(all | Flags::ONFAULT) {
+        Err(Errno::INVAL) => return rustix::mm::mlockall(all),
+        other => other?,
+    }
+    let program = rustix::fs::stat("/proc/self/exe")?.st_ino.to_string();
+    for line in read("/proc/self/maps")?.split(|b| *b == b'\n') {
+        let Some((from, length)) = std::str::from_utf8(line).ok().and_then(|line| mapping(line, &program))
+        else {
+            continue;
+        };
+        let at = std::ptr::without_provenance_mut::<core::ffi::c_void>(from);
+        // SAFETY: mlock(2) changes nothing of what is there, and answers ENOMEM where nothing is.
+        unsafe { rustix::mm::mlock(at, length) }?;
+    }
+    Ok(())
+}
+
+/// Where a line of /proc/self/maps (proc_pid_maps(5)) begins and how long it is, if it is one of the file with this inode.
+fn mapping(line: &str, inode: &str) -> Option<(usize, usize)> {
+    let mut fields = line.split_whitespace();
+    let (from, to) = fields.next()?.split_once('-')?;
+    let [from, to] = [from, to].map(|address| usize::from_str_radix(address, 16).ok());
+    (fields.nth(3)? == inode).then(|| Some((from?, to?.checked_sub(from?)?)))?
 }
 
 /// Moves this process into a group of its own name in every hierarchy that has one; how many did.

@@ -21,6 +21,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_sched_yield,
     libc::SYS_clock_gettime,
     libc::SYS_getrandom,
+    libc::SYS_getcpu,
     libc::SYS_setitimer,
     libc::SYS_sigaltstack,
     libc::SYS_rt_sigreturn,
@@ -35,6 +36,8 @@ const NOT_EXECUTABLE: &[i64] = &[libc::SYS_mmap, libc::SYS_mprotect];
 
 /// fcntl(2), the one command allowed.
 const F_GETFD: u64 = 1;
+/// prctl(2), the one command allowed (linux/prctl.h): the allocator gives its memory a name.
+const PR_SET_VMA: u64 = 0x5356_4d41;
 
 /// Applies the filter to this thread for good. Anything else ends the process.
 pub(super) fn apply() -> Result<(), String> {
@@ -71,6 +74,8 @@ fn compile() -> Result<BpfProgram, seccompiler::BackendError> {
     // The standard library's debug builds look whether a descriptor is open before they close it.
     let looks = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, F_GETFD)?;
     rules.insert(libc::SYS_fcntl, vec![SeccompRule::new(vec![looks])?]);
+    let names = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, PR_SET_VMA)?;
+    rules.insert(libc::SYS_prctl, vec![SeccompRule::new(vec![names])?]);
     let architecture = std::env::consts::ARCH.try_into()?;
     SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, architecture)?.try_into()
 }

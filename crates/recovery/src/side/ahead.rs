@@ -18,7 +18,7 @@ use std::sync::mpsc::sync_channel;
 /// So few steps are not worth a thread.
 const FEW: usize = 8;
 /// So many groups of words are on their way at most.
-const WAITING: usize = 4;
+const WAITING: usize = 2;
 
 /// What the thread that looks says to the one that stores.
 enum Word {

@@ -39,6 +39,18 @@ fn a_witness_misses_the_guard() {
     let anew = bed.keeper(&["ssh", "srv", "/root/calma isolate --confirm --case /root/case"]);
     assert!(anew.ok(), "{anew}");
     std::thread::sleep(Duration::from_secs(5));
+    // Its program is in memory for good, and not also the room that its allocator keeps.
+    let status = bed.run(&format!("cat /proc/{}/status", guard(&bed))).text();
+    let kibibytes = |field: &str| -> u64 {
+        let of = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        of.trim().trim_end_matches(" kB").parse().unwrap()
+    };
+    let program = std::fs::metadata(calma_testkit::binaries::calma()).unwrap().len() / 1024;
+    let resident = kibibytes("VmRSS:");
+    assert!(
+        kibibytes("VmLck:") > program && resident > program * 9 / 10 && resident < program * 2,
+        "{status}"
+    );
     assert!(bed.run(&format!("kill -9 {}", guard(&bed))).ok());
     let lines: Vec<Value> = BufReader::new(witness.stdout.take().unwrap())
         .lines()

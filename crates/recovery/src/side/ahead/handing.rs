@@ -13,7 +13,7 @@ use std::sync::mpsc::SyncSender;
 /// Bytes go in parts of this size.
 const PART: usize = 64 << 10;
 /// Words go in groups: to wake a thread for each takes as long as what it says.
-const GROUP: usize = 24;
+const GROUP: usize = 16;
 /// Who is ahead by so many pieces compresses them too.
 const AHEAD: usize = 16;
 
