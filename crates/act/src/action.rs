@@ -151,15 +151,12 @@ impl From<Trouble> for Refusal {
 
 /// An action's own state as an [`Undo`].
 pub(crate) fn undo(state: &impl Serialize) -> Result<Undo, Refusal> {
-    serde_json::to_value(state)
-        .map(Undo::new)
-        .map_err(|error| Refusal::new(format!("its state can not be written: {error}")))
+    Undo::of(state).map_err(|error| Refusal::new(format!("its state can not be written: {error}")))
 }
 
 /// An action's own state out of an [`Undo`].
 pub(crate) fn state<T: DeserializeOwned>(undo: &Undo) -> Result<T, Trouble> {
-    T::deserialize(undo.value())
-        .map_err(|error| Trouble::new(format!("the journal's entry can not be read: {error}")))
+    undo.read().map_err(|error| Trouble::new(format!("the journal's entry can not be read: {error}")))
 }
 
 /// A refusal of the machine.

@@ -34,7 +34,7 @@ pub struct Foreseen(BTreeMap<Vec<u8>, Option<(FileTime, FileTime)>>);
 impl Foreseen {
     /// Goes on to the next step, which noted this earlier.
     pub fn next(&mut self, ground: &Ground, undo: &Undo, noted: &[Value]) -> Foresight {
-        let Ok(Within { path, folder_times }) = Within::deserialize(undo.value()) else {
+        let Ok(Within { path, folder_times }) = undo.read() else {
             return Foresight::Unknown;
         };
         let folder = calma_host::parent(path.as_bytes());

@@ -4,10 +4,12 @@
 //! it is carried out, and an [`Outcome`] after it. An intent without an outcome is what a crash leaves, and holds all
 //! that is needed to finish the step or to take it back.
 
+mod undo;
+
 use crate::{Text, Timestamp};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::sync::Arc;
+pub use undo::Undo;
 
 /// How far a step can be taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -276,35 +278,6 @@ pub struct Plan {
     pub made: Timestamp,
     /// The steps.
     pub steps: Vec<Step>,
-}
-
-/// All an action needs to take its step back, or to finish it: a value that only the action reads. Whoever carries the step
-/// out, the journal and its history hold the same one.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Undo(Arc<Value>);
-
-impl Undo {
-    /// This value.
-    pub fn new(value: Value) -> Self {
-        Self(Arc::new(value))
-    }
-
-    /// The value.
-    pub fn value(&self) -> &Value {
-        &self.0
-    }
-}
-
-impl Serialize for Undo {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Undo {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Value::deserialize(deserializer).map(Self::new)
-    }
 }
 
 /// Which way a step is carried out.

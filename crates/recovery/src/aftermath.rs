@@ -34,7 +34,7 @@ pub fn watch(
     for past in history.steps().filter(|past| past.intent.id >= since && past.undone.is_none()) {
         match (&past.intent.step.target, past.intent.step.action.as_str()) {
             (Target::File { path, .. }, _) => drop(paths.insert(path.clone())),
-            (Target::Tree(_), "kill") => programs.extend(ended(past.intent.undo.value())),
+            (Target::Tree(_), "kill") => programs.extend(ended(&past.intent.undo.value())),
             // Only what came to hold can come back.
             _ if past.done.as_ref().is_some_and(|done| done.ended == Ended::Done) => {
                 changed.push(&past.intent.step)

@@ -103,7 +103,7 @@ fn needed() -> Digest {
 }
 
 fn errand() -> Errand {
-    let undo = Undo::new(json!({ "piece": { "digest": needed(), "size": 6 } }));
+    let undo = Undo::of(&json!({ "piece": { "digest": needed(), "size": 6 } })).unwrap();
     let (boot, at) = ("b".into(), calma_case::now());
     Errand { intent: Intent { id: ID, way: Way::Do, at, boot, step: step(), undo }, notes: Vec::new() }
 }

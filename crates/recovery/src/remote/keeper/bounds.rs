@@ -47,7 +47,8 @@ pub(super) fn prepared(result: Result<Undo, Refusal>) -> Result<Undo, Refusal> {
 /// Every digest that the errands name: the pieces that their steps may need.
 pub(super) fn digests(errands: &[Errand]) -> BTreeSet<Digest> {
     let mut found = BTreeSet::new();
-    let mut todo: Vec<&Value> = errands.iter().map(|errand| errand.intent.undo.value()).collect();
+    let values: Vec<Value> = errands.iter().map(|errand| errand.intent.undo.value()).collect();
+    let mut todo: Vec<&Value> = values.iter().collect();
     while let Some(value) = todo.pop() {
         match value {
             Value::String(text) => found.extend(text.parse::<Digest>().ok()),
