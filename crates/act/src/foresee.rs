@@ -32,6 +32,11 @@ pub enum Foresight {
 pub struct Foreseen(BTreeMap<Vec<u8>, Option<(FileTime, FileTime)>>);
 
 impl Foreseen {
+    /// What a step notes when what it noted before does not count any more.
+    pub fn none() -> Value {
+        whole::none()
+    }
+
     /// Goes on to the next step, which noted this earlier.
     pub fn next(&mut self, ground: &Ground, undo: &Undo, noted: &[Value]) -> Foresight {
         let Ok(Within { path, folder_times }) = undo.read() else {

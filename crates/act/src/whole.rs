@@ -175,6 +175,11 @@ pub(crate) fn note(found: (FileTime, FileTime)) -> Value {
     serde_json::json!({ FOUND: found })
 }
 
+/// The note that whatever was noted of them before does not count any more.
+pub(crate) fn none() -> Value {
+    serde_json::json!({ FOUND: null })
+}
+
 /// Takes something back in a folder whose times are put right at the end: `work` is given them as they were when that began,
 /// also if it was cut and begins anew. An attempt that did not work leaves no such note behind: the next one begins by
 /// itself.
@@ -189,7 +194,11 @@ pub(crate) fn taking_back(
     let found = match noted {
         Some(times) => times,
         None => {
-            (acting.progress)(note(now))?;
+            if let Err(trouble) = (acting.progress)(note(now)) {
+                // It may have come as far as the journal's file: it must not count for an attempt that begins later.
+                let _ = (acting.progress)(none());
+                return Err(trouble);
+            }
             now
         }
     };
@@ -199,7 +208,7 @@ pub(crate) fn taking_back(
         let _ = acting.hands().set_folder_times(folder, found);
     }
     if done.is_err() && folder.times().is_ok_and(|now| now.1 == found.1) {
-        (acting.progress)(serde_json::json!({ FOUND: null }))?;
+        (acting.progress)(none())?;
     }
     done
 }

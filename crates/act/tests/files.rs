@@ -13,7 +13,7 @@ use calma_record::step::{Target, Way};
 use common::situation::{
     ACCESS, CAPABILITY, Situation, attribute, every_situation, file, flags, line, set_time, text, write,
 };
-use common::{Stage, isolated};
+use common::{Stage, dump, isolated};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
@@ -274,6 +274,32 @@ fn what_comes_to_a_name_while_its_file_is_made_ready_is_left_alone() {
 }
 
 #[test]
+fn what_an_attempt_noted_that_failed_over_it_does_not_count_later() {
+    isolated("what_an_attempt_noted_that_failed_over_it_does_not_count_later", || {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().canonicalize().unwrap();
+        for name in ["one", "two"] {
+            write(at.join(name), b"x", 0o755, 1_000_000_000);
+        }
+        let before = dump(&at);
+        let mut stages = ["one", "two"].map(|name| Stage::new("quarantine", file(&at, name)));
+        for stage in &mut stages {
+            stage.prepare().unwrap();
+            stage.apply();
+        }
+        // Not in its turn, and its note reaches the file but not the disk.
+        stages[0].fails_to_note = true;
+        stages[0].try_revert().unwrap_err();
+        stages[0].fails_to_note = false;
+        for stage in stages.iter_mut().rev() {
+            stage.revert();
+            stage.holds(Way::Undo);
+        }
+        assert_eq!(dump(&at), before);
+    });
+}
+
+#[test]
 fn mounts_are_taken_away_and_come_back() {
     isolated("mounts_are_taken_away_and_come_back", || {
         let folder = tempfile::tempdir().unwrap();
@@ -302,6 +328,14 @@ fn mounts_are_taken_away_and_come_back() {
         stage.holds(Way::Undo);
         assert!(!at.join("hidden/seen-again").exists());
         assert!(std::fs::write(at.join("hidden/x"), b"").is_err(), "read-only again");
+        // A run that was cut between the two calls that a mount with options takes.
+        stage.apply();
+        sh(format!("mount --bind {0}/over {0}/hidden", at.display()));
+        stage.revert();
+        stage.holds(Way::Undo);
+        assert!(std::fs::write(at.join("hidden/x"), b"").is_err(), "read-only again");
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        assert_eq!(mounts.matches(&format!(" {}/hidden ", at.display())).count(), 1, "{mounts}");
         for point in ["/", "/proc", "/nothing-here"] {
             let mut stage = Stage::new("unmount", Target::Mount { point: point.into() });
             assert!(stage.prepare().is_err(), "{point}");

@@ -144,14 +144,26 @@ fn verify(looking: &mut Looking<'_>, _: &Step, undo: &Undo, way: Way) -> Verdict
     }
 }
 
+/// Whether what is to be bound is what its point shows now.
+fn shows(host: &dyn Host, state: &State) -> bool {
+    let there = |path: &Text| host.tree().meta(path.as_bytes()).ok().map(|meta| (meta.device, meta.inode));
+    there(&state.source).is_some_and(|source| there(&state.point) == Some(source))
+}
+
 fn revert(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble> {
     let state: State = state(undo)?;
+    // Not by its number: a mount that a run which was cut has half made may have got the same one.
     let alike = |mount: &State| {
-        state.is(mount)
-            || (mount.point == state.point && mount.options == state.options && mount.data == state.data)
+        mount.point == state.point && mount.options == state.options && mount.data == state.data
     };
-    if mounts(acting.looking.host).iter().any(|(mount, ..)| alike(mount)) {
+    let all = mounts(acting.looking.host);
+    if all.iter().any(|(mount, ..)| alike(mount)) {
         return Ok(Done::new("it is mounted"));
+    }
+    let top = all.iter().rfind(|(mount, ..)| mount.point == state.point);
+    if state.kind.is_empty() && top.is_some() && shows(acting.looking.host, &state) {
+        // Bound already, and not yet with its options (mount(2) takes two calls for that).
+        acting.hands().unmount(state.point.as_bytes())?;
     }
     let State { point, source, kind, options, data, .. } = state;
     if kind == "tmpfs" || kind == "ramfs" {

@@ -171,6 +171,8 @@ pub(crate) struct Stage {
     pub(crate) together: bool,
     /// What somebody writes once it was made ready.
     pub(crate) planted: Option<(PathBuf, &'static [u8])>,
+    /// What it notes is written, and not brought to the disk.
+    pub(crate) fails_to_note: bool,
 }
 
 impl Stage {
@@ -194,6 +196,7 @@ impl Stage {
             undo: Undo::default(),
             together: false,
             planted: None,
+            fails_to_note: false,
         }
     }
 
@@ -225,9 +228,10 @@ impl Stage {
         let (action, step, undo, noted) =
             (self.action, self.step.clone(), self.undo.clone(), self.notes.clone());
         let mut more = Vec::new();
+        let fails = self.fails_to_note;
         let mut note = |value| {
             more.push(value);
-            Ok(())
+            if fails { Err(Trouble::new("it does not reach the disk")) } else { Ok(()) }
         };
         let mut acting = Acting {
             looking: Looking {

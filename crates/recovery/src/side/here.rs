@@ -117,6 +117,9 @@ impl Here {
                 one.notes.pop();
                 one.ahead.foreseen = false;
             }
+            // They may have come as far as the journal's file: they must not count for an attempt that begins later.
+            let none: Vec<_> = notes.iter().map(|(id, _)| (*id, Foreseen::none())).collect();
+            let _ = keeper.notes(&none);
             return;
         }
         let mut whole = true;
