@@ -5,7 +5,7 @@ use calma_testkit::bed::Bed;
 use calma_testkit::random::Random;
 use calma_testkit::{skip_outside_the_soak, skip_without_root};
 use serde_json::Value;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What is killed, and when.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,7 +75,9 @@ fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) -> bool
             format!("{isolate} & c=$!; {wait}; kill -9 $c 2>/dev/null")
         }
         Kill::GuardInTrial | Kill::AtConsole => {
-            format!("{none}; {isolate} & c=$!; {its_guard}; {wait}; [ -z \"$g\" ] || kill -9 $g; wait $c")
+            // Whichever was seen first: none is left afterwards.
+            let all = "{ kill -9 $g; while pkill -9 -f 'isolation-guard$'; do :; done; }";
+            format!("{none}; {isolate} & c=$!; {its_guard}; {wait}; [ -z \"$g\" ] || {all}; wait $c")
         }
         Kill::GuardAtConfirmation | Kill::GuardHeld | Kill::Confirmation | Kill::Release => isolate,
     };
@@ -105,7 +107,12 @@ fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) -> bool
     match kill {
         // It was never closed, or the time is over, or the kernel opens.
         Kill::Command | Kill::GuardInTrial => {
-            wait_until("a trial did not open", 9, || is_as_it_says(bed, kill));
+            let until = Instant::now() + Duration::from_secs(9);
+            while !is_as_it_says(bed, kill) {
+                let runs = || bed.run("ps -eo pid,ppid,stat,etimes,args | grep calma").text();
+                assert!(Instant::now() < until, "{kill:?} at {moment} ms: {}\n{}", status(bed), runs());
+                std::thread::sleep(Duration::from_millis(100));
+            }
         }
         Kill::GuardHeld => {
             std::thread::sleep(Duration::from_millis(300));
