@@ -152,9 +152,10 @@ fn shows(host: &dyn Host, state: &State) -> bool {
 
 fn revert(acting: &mut Acting<'_>, _: &Step, undo: &Undo) -> Result<Done, Trouble> {
     let state: State = state(undo)?;
-    // Not by its number: a mount that a run which was cut has half made may have got the same one.
+    // What is bound is not known by its number: a mount that a run which was cut has half made may have got the same one.
     let alike = |mount: &State| {
-        mount.point == state.point && mount.options == state.options && mount.data == state.data
+        (!state.kind.is_empty() && state.is(mount))
+            || (mount.point == state.point && mount.options == state.options && mount.data == state.data)
     };
     let all = mounts(acting.looking.host);
     if all.iter().any(|(mount, ..)| alike(mount)) {

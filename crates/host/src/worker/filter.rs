@@ -21,7 +21,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_sched_yield,
     libc::SYS_clock_gettime,
     libc::SYS_getrandom,
-    libc::SYS_getcpu,
     libc::SYS_setitimer,
     libc::SYS_sigaltstack,
     libc::SYS_rt_sigreturn,

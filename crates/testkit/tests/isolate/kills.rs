@@ -75,9 +75,7 @@ fn once(bed: &Bed, kill: Kill, moment: u64, before: &str, number: usize) -> bool
             format!("{isolate} & c=$!; {wait}; kill -9 $c 2>/dev/null")
         }
         Kill::GuardInTrial | Kill::AtConsole => {
-            // Whichever was seen first: none is left afterwards.
-            let all = "{ kill -9 $g; while pkill -9 -f 'isolation-guard$'; do :; done; }";
-            format!("{none}; {isolate} & c=$!; {its_guard}; {wait}; [ -z \"$g\" ] || {all}; wait $c")
+            format!("{none}; {isolate} & c=$!; {its_guard}; {wait}; [ -z \"$g\" ] || kill -9 $g; wait $c")
         }
         Kill::GuardAtConfirmation | Kill::GuardHeld | Kill::Confirmation | Kill::Release => isolate,
     };
